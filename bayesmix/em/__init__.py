@@ -1,0 +1,1 @@
+"""Engine one: EM and MAP-EM in NumPy."""

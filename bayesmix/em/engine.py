@@ -1,0 +1,202 @@
+"""EM: climbing the log posterior from one start.
+
+At stiffness beta the run climbs F = log prior + sum_i weight_i (1/beta) log sum_k exp(beta l_ik);
+beta = 1 is the log posterior, beta = inf classification EM.
+
+References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38; Neal & Hinton (1998) for F as a bound;
+Celeux & Govaert (1992), CSDA 14:315-332, for beta = inf.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bayesmix.spec.climb import gradient
+from bayesmix.spec.constraints import MinWeight, water_fill
+
+CONVERGED = "converged"
+COLLAPSED = "collapsed"
+EXHAUSTED = "reached max_iter"
+FALL = "numerical fall"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One climb: where it ended, how, and the objective on the way."""
+
+    theta: dict  # in the coordinates of the data
+    log_posterior: float
+    log_likelihood: float
+    counts: np.ndarray  # (K,) expected rows per component
+    trace: np.ndarray  # (iterations + 1, 2): F and the log posterior
+    status: str
+    thetas: tuple = field(default=(), repr=False)  # theta per iteration, when kept
+
+    @property
+    def iterations(self):
+        return len(self.trace) - 1
+
+
+def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
+    """Climb from theta (coordinates of the data) until objective and theta stop moving.
+
+    Stops when the objective changes by less than tol * tol relative to its size (or rounding) and no
+    parameter by more than tol relative to its field, at a collapse, or at max_iter. The last step is
+    an E-step, so responsibilities match theta.
+    """
+    model = problem.mixture
+    theta = problem.inward(theta)
+    with np.errstate(all="ignore"):
+        here = problem.e_step(theta, stiffness)
+        prior = sum(model.log_prior(theta).values())
+        trace = [(here.objective + prior, here.log_likelihood + prior)]
+        thetas = [problem.outward(theta)] if keep else []
+        status = EXHAUSTED if np.isfinite(trace[0][0]) else COLLAPSED
+        for _ in range(max_iter if status == EXHAUSTED else 0):
+            new = m_step(problem, here, theta)
+            if new is None:
+                status = COLLAPSED
+                break
+            there = problem.e_step(new, stiffness)
+            prior = sum(model.log_prior(new).values())
+            value = there.objective + prior
+            if not np.isfinite(value):
+                status = COLLAPSED
+                break
+            size = max(1.0, abs(value))
+            rise = value - trace[-1][0]
+            if rise < -1e-11 * size:
+                status = FALL
+                break
+            still = change(theta, new) <= tol and rise <= max(tol * tol, 4e-16) * size * 16
+            theta, here = new, there
+            trace.append((value, there.log_likelihood + prior))
+            if keep:
+                thetas.append(problem.outward(theta))
+            if still:
+                status = CONVERGED
+                break
+    return Run(
+        problem.outward(theta),
+        trace[-1][1],
+        here.log_likelihood,
+        here.counts,
+        np.array(trace),
+        status,
+        tuple(thetas),
+    )
+
+
+def change(old, new):
+    """Largest change of a parameter relative to the size of its field."""
+    worst = 0.0
+    for name, value in new.items():
+        size = np.abs(value).max()
+        if size > 0:
+            worst = max(worst, float(np.abs(value - old[name]).max() / size))
+    return worst
+
+
+def m_step(problem, here, theta):
+    """theta that raises Q(theta) = E[log joint] given an E-step, or None if a component collapsed."""
+    model = problem.mixture
+    own = model.own(theta)
+    try:
+        if problem.exponential:
+            own = model.family.mode(here.stats, **own)
+        else:
+            own = model.family.update(problem.x, here.stats, own)
+    except np.linalg.LinAlgError:
+        return None
+    new = {"weight": weight_step(model, here.counts, theta["weight"]), **own}
+    if any(c.field in own or not isinstance(c, MinWeight) or not c.hard for c in model.constraints):
+        new = constrain(problem, here, theta, new)
+    return new if inside(model, new) else None
+
+
+def weight_step(model, counts, weight):
+    """w_k = max(floor, c_k / lam), c_k = n_k + a_k - 1: exact for a Dirichlet prior and a hard floor."""
+    if model.is_constant("weight"):
+        return weight
+    (a,) = model.weight.conjugate("dirichlet", weight.shape)
+    floor = max((c.floor for c in model.constraints if isinstance(c, MinWeight) and c.hard), default=0.0)
+    return water_fill(counts + a, floor)
+
+
+def inside(model, theta):
+    """Whether every scale is still resolved: positive, and positive definite to 1e-13 relative."""
+    for name, p in model.family.parameters.items():
+        value = theta[name]
+        if not np.isfinite(value).all():
+            return False
+        if p.support.name == "positive definite":
+            unit = np.sqrt(np.einsum("kii->ki", value))
+            scaled = value / (unit[:, :, None] * unit[:, None, :])
+            if not (unit > 0).all() or np.linalg.eigvalsh(scaled).min() < 1e-13:
+                return False
+        elif p.free and name in ("var", "sd") and not (value > 0).all():
+            return False
+    return True
+
+
+def expected(problem, here, theta):
+    """Q(theta) up to a constant: <stats, W> + sum_k n_k log w_k + log prior, -inf outside."""
+    model = problem.mixture
+    own = model.own(theta)
+    with np.errstate(all="ignore"):
+        if problem.exponential:
+            q = np.sum(here.stats * model.family.natural(np, **own))
+        else:
+            log_f = model.family.logpdf(problem.x, **own)
+            q = np.sum(np.where(here.stats > 0, here.stats * np.where(here.stats > 0, log_f, 0.0), 0.0))
+        if not model.is_constant("weight"):
+            q += np.sum(np.where(here.counts > 0, here.counts * np.log(theta["weight"]), 0.0))
+        q += sum(model.log_prior(theta).values())
+    return float(q) if np.isfinite(q) else -np.inf
+
+
+def constrain(problem, here, old, new):
+    """The M-step under constraints, from the old theta and the unconstrained maximum `new`.
+
+    Sorting exchangeable components leaves the log posterior unchanged. An unconstrained maximum
+    that obeys every constraint is the constrained one. Otherwise Q is maximised numerically (SLSQP)
+    under the slacks of the hard constraints, soft ones being part of Q; if Q did not rise the old
+    theta stays, so F never falls.
+    """
+    from scipy.optimize import minimize
+
+    model = problem.mixture
+    for c in model.constraints:
+        if problem.exchangeable and not c.symmetric:
+            new = model.permute(new, np.argsort(c.coordinate(new), kind="stable"))
+    hard = [c for c in model.constraints if c.hard]
+    soft = [c for c in model.constraints if not c.hard]
+    broken = any((c.value(new, np) < 0).any() for c in hard)
+    if not broken and not soft:
+        return new
+
+    before = expected(problem, here, old)
+    start = old if broken or expected(problem, here, new) <= before else new
+    walled = replace(problem, mixture=replace(model, constraints=tuple(soft)))
+    scale = max(1.0, here.counts.sum())
+
+    def downhill(v):
+        value = expected(walled, here, model.from_vector(v, start))
+        return -value / scale if np.isfinite(value) else 1e50
+
+    def slacks(v):
+        t = model.from_vector(v, start)
+        return np.concatenate([c.value(t, np) for c in hard])
+
+    found = minimize(
+        downhill,
+        model.vector(start),
+        jac=lambda v: gradient(downhill, v),
+        constraints=[{"type": "ineq", "fun": slacks}] if hard else [],
+        method="SLSQP",
+        options={"maxiter": 100, "ftol": 1e-14},
+    )
+    best = model.from_vector(found.x, start)
+    for c in hard:  # what rounding left of a violation
+        best = c.project(best, best["weight"])
+    return best if expected(problem, here, best) > expected(problem, here, start) else start

@@ -1,0 +1,40 @@
+"""Many starts: one climb from each, in this process or in workers, with the same result."""
+
+import numpy as np
+
+from bayesmix.em import engine, starts
+
+
+def climb_all(problem, start, *, restarts, seed, workers=1, progress=None, **options):
+    """The runs of all restarts, in order, and whether Ctrl-C ended them early.
+
+    Restart i draws its start from the i-th child of `seed`, so the result depends on neither the
+    number of workers nor the order of execution. A start that is not random is climbed from once.
+    """
+    count = restarts if isinstance(start, str) else 1
+    children = np.random.SeedSequence(seed).spawn(count)
+    step = progress or (lambda done, total: None)
+    runs = []
+    try:
+        if workers > 1 and count > 1:
+            from joblib import Parallel, delayed
+
+            jobs = (delayed(one)(problem, start, child, options) for child in children)
+            for r in Parallel(n_jobs=workers, return_as="generator")(jobs):
+                runs.append(r)
+                step(len(runs), count)
+        else:
+            for child in children:
+                runs.append(one(problem, start, child, options))
+                step(len(runs), count)
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        return runs, True
+    return runs, False
+
+
+def one(problem, start, seed, options):
+    """One restart."""
+    theta = starts.draw(start, problem, np.random.default_rng(seed))
+    return engine.run(problem, theta, **options)

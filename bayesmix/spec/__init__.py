@@ -1,0 +1,1 @@
+"""What is believed: priors, families, constraints, the mixture."""

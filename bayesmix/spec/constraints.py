@@ -1,0 +1,218 @@
+"""The ordering and mixing potentials: `Order` and `MinWeight`.
+
+A constraint is a vector of slacks that must not be negative. `enforce` says how:
+
+    "transform"  exact truncation by construction; NUTS sees no wall (default)
+    "potential"  log 1(all slacks >= 0), the classic hard potential: the same posterior, at the cost of divergences
+    "soft"       sum log sigmoid(slack / width): a smooth wall, hence another posterior
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayesmix.errors import InputError
+
+ENFORCE = ("transform", "potential", "soft")
+
+
+@dataclass(frozen=True)
+class Constraint(ABC):
+    """A restriction on theta, written as slacks >= 0. Finals have `field`, the field it speaks of, `enforce`, `width`."""
+
+    def __post_init__(self):
+        if self.enforce not in ENFORCE:
+            raise InputError(f"{type(self).__name__}(enforce=...): expected one of {ENFORCE}, got {self.enforce!r}.")
+        if self.width is not None and not self.width > 0:
+            raise InputError(f"{type(self).__name__}(width=...): expected a positive number, got {self.width!r}.")
+
+    symmetric = True  # whether relabelling the components leaves it true
+
+    @property
+    @abstractmethod
+    def name(self):
+        """Its term in the log posterior."""
+
+    @abstractmethod
+    def value(self, theta, xp):
+        """The slacks, one vector; `xp` is numpy or pytensor.tensor."""
+
+    @abstractmethod
+    def transform(self, inner):
+        """The PyMC transform that makes it true, wrapped around the prior's own transform `inner`."""
+
+    @abstractmethod
+    def project(self, theta, counts):
+        """The nearest theta that obeys it (exact where that is a closed form)."""
+
+    @abstractmethod
+    def resolve(self, mixture, data):
+        """The same constraint with names and defaults replaced by numbers; raises InputError."""
+
+    @property
+    def hard(self):
+        return self.enforce != "soft"
+
+    def logp(self, theta):
+        """0 or -inf when hard, sum log sigmoid(slack / width) when soft."""
+        slack = self.value(theta, np)
+        if self.hard:
+            return 0.0 if (slack >= 0).all() else -np.inf
+        return float(-np.logaddexp(0, -slack / self.width).sum())
+
+    def potential(self, theta):
+        """The same number as a PyTensor expression."""
+        import pytensor.tensor as pt
+
+        slack = self.value(theta, pt)
+        if self.hard:
+            return pt.switch(pt.all(slack >= 0), 0.0, -np.inf)
+        return -pt.softplus(-slack / np.float64(self.width)).sum()
+
+
+@dataclass(frozen=True)
+class Order(Constraint):
+    """Components in increasing order of one coordinate of a field.
+
+    `by` is the feature's name or index, needed when there are several features. The default `width`
+    of the soft form is a twentieth of the prior's interquartile range over 1.349.
+    """
+
+    field: str
+    by: str | int | None = None
+    enforce: str = "transform"
+    width: float | None = None
+
+    symmetric = False
+
+    @property
+    def name(self):
+        return f"order_{self.field}" + ("" if self.by is None else f"_{self.by}")
+
+    def coordinate(self, theta):
+        """The (K,) coordinate that is ordered."""
+        value = theta[self.field]
+        if value.ndim == 1:
+            return value
+        return value[:, self.by] if value.ndim == 2 else value[:, self.by, self.by]
+
+    def value(self, theta, xp):
+        c = self.coordinate(theta)
+        return c[1:] - c[:-1]
+
+    def transform(self, inner):
+        from bayesmix.spec.transforms import FloorSimplex, OrderedColumn
+
+        if self.field == "weight":
+            return FloorSimplex(getattr(inner, "floor", 0.0), ordered=True)
+        return OrderedColumn(inner, self.by)
+
+    def project(self, theta, counts):
+        """The running maximum of the coordinate: removes what rounding left of a violation."""
+        value = np.array(theta[self.field])
+        c = np.maximum.accumulate(self.coordinate(theta))
+        if value.ndim == 1:
+            value = c / c.sum()
+        elif value.ndim == 2:
+            value[:, self.by] = c
+        return {**theta, self.field: value}
+
+    def resolve(self, mixture, data):
+        shape, shared = mixture.field_shape(self.field, data.d), mixture.is_constant(self.field)
+        if shared or (shape[0] == 1 and mixture.components > 1):
+            raise InputError(
+                f"Order({self.field!r}): the field is {'Fixed' if shared else 'shared by all components'}, "
+                "so there is nothing to order; order another field or drop the constraint."
+            )
+        by = self.by
+        if len(shape) == 1:
+            by = None
+        elif by is None:
+            if shape[1] > 1:
+                raise InputError(
+                    f"Order({self.field!r}, by=...): the data have {data.d} features; say which one orders the "
+                    f"components, one of {list(data.names)}."
+                )
+            by = 0
+        elif isinstance(by, str):
+            if by not in data.names:
+                raise InputError(f"Order({self.field!r}, by={by!r}): no such feature; there are {list(data.names)}.")
+            by = data.names.index(by)
+        if by is not None and not 0 <= by < shape[1]:
+            raise InputError(f"Order({self.field!r}, by={by!r}): expected an index in 0..{shape[1] - 1}.")
+        if len(shape) == 3 and self.enforce == "transform":
+            raise InputError(
+                f"Order({self.field!r}): the diagonal of a matrix cannot be ordered by a transform; "
+                'write enforce="potential" or "soft".'
+            )
+        width = self.width
+        if width is None and not self.hard:
+            rng = np.random.default_rng(0)
+            prior = [self.at(by).coordinate(mixture.draw_unconstrained(rng, data.d)) for _ in range(200)]
+            width = float(0.05 * np.subtract(*np.quantile(np.concatenate(prior), [0.75, 0.25])) / 1.349)
+        return Order(self.field, by, self.enforce, width)
+
+    def at(self, by):
+        return replace(self, by=by)
+
+
+@dataclass(frozen=True)
+class MinWeight(Constraint):
+    """Every mixing weight is at least `floor`. The default `width` of the soft form is floor / 5."""
+
+    floor: float
+    enforce: str = "transform"
+    width: float | None = None
+
+    field = "weight"
+    name = "min_weight"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.floor < 1:
+            raise InputError(f"MinWeight(floor=...): expected a number between 0 and 1, got {self.floor!r}.")
+
+    def value(self, theta, xp):
+        return theta["weight"] - np.float64(self.floor)
+
+    def transform(self, inner):
+        from bayesmix.spec.transforms import FloorSimplex
+
+        return FloorSimplex(self.floor, ordered=getattr(inner, "ordered", False))
+
+    def project(self, theta, counts):
+        return {**theta, "weight": water_fill(counts, self.floor)} if self.hard else theta
+
+    def resolve(self, mixture, data):
+        if mixture.components * self.floor >= 1:
+            raise InputError(
+                f"MinWeight({self.floor:g}): with {mixture.components} components the floor must be below "
+                f"1/{mixture.components}; lower it or use fewer components."
+            )
+        if mixture.is_constant("weight"):
+            smallest = float(np.min(mixture.weight.value))
+            if smallest < self.floor:
+                raise InputError(f"MinWeight({self.floor:g}): the weights are Fixed and the smallest is {smallest:g}.")
+        return MinWeight(float(self.floor), self.enforce, self.width or (None if self.hard else self.floor / 5))
+
+
+def water_fill(counts, floor=0.0):
+    """The maximum of sum_k c_k log w_k over weights >= floor: w_k = max(floor, c_k / lam).
+
+    `counts` (K,) are n_k + a_k - 1; negative ones act as zero. lam makes the weights sum to one.
+    """
+    c = np.maximum(counts, 0.0)
+    if not c.sum() > 0:
+        return np.full(len(c), 1 / len(c))
+    low = np.zeros(len(c), dtype=bool)
+    while True:
+        room = 1 - floor * low.sum()
+        w = np.where(low, floor, c * room / c[~low].sum())
+        new = low | (w < floor)
+        if (new == low).all():
+            return w
+        low = new
+
+
+__all__ = ["Constraint", "MinWeight", "Order", "water_fill"]

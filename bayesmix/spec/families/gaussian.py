@@ -1,0 +1,136 @@
+"""Gaussian with independent features."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmix.errors import InputError
+from bayesmix.spec import supports
+from bayesmix.spec.families.base import ExponentialFamily, parameter
+from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, FromData, HalfNormal, InverseGamma, Prior, spread
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian(ExponentialFamily):
+    """x_j | z = k ~ N(mean_kj, var_kj), features j = 1..d independent.
+
+    Exactly one of `var` and `sd` is the parameter and names the measure of its density; the other
+    is reported as derived. With neither, it is `var`, under its default prior InverseGamma(2, sd^2 / 2)
+    with sd the columns' standard deviation. `shared`: one scale for all components; `isotropic`:
+    one scale for all features.
+
+    References: Bishop (2006), Pattern Recognition and Machine Learning, section 9.2.
+    """
+
+    mean: Prior = parameter("feature", support=supports.real)
+    var: Prior | None = parameter("feature", support=supports.positive, optional=True, pooled=True)
+    sd: Prior | None = parameter("feature", support=supports.positive, optional=True, pooled=True)
+    isotropic: bool = False
+    shared: bool = False
+
+    location = expectation = "mean"
+
+    def __post_init__(self):
+        if self.var is not None and self.sd is not None:
+            raise InputError("Gaussian(var=..., sd=...): expected exactly one of them, got both; drop one.")
+        if self.var is None and self.sd is None:
+            object.__setattr__(self, "var", FromData())
+        super().__post_init__()
+
+    def default(self, name, x):
+        if name == "var":
+            return InverseGamma(2.0, self.pooled_scale(name, self.scale(name, x)) ** 2 / 2)
+        if name == "sd":
+            return HalfNormal(2 * self.pooled_scale(name, self.scale(name, x)))
+        return super().default(name, x)
+
+    def logpdf(self, x, mean, var=None, sd=None):
+        sd = np.broadcast_to(np.sqrt(var) if sd is None else sd, mean.shape)
+        columns = [
+            -0.5 * (((x - m) / s) ** 2).sum(axis=1) - np.log(s).sum() - 0.5 * x.shape[1] * LOG_2PI
+            for m, s in zip(mean, sd, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+    def dist(self, mean, var=None, sd=None):
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        return pm.Normal.dist(mean, pt.sqrt(var) if sd is None else sd)
+
+    def draw(self, z, rng, mean, var=None, sd=None):
+        sd = np.broadcast_to(np.sqrt(var) if sd is None else sd, mean.shape)
+        return rng.normal(mean[z], sd[z])
+
+    def derived(self, theta):
+        return {"sd": np.sqrt(theta["var"])} if "var" in theta else {"var": theta["sd"] ** 2}
+
+    def sufficient(self, x):
+        """[1, x_1..x_d, x_1^2..x_d^2]."""
+        return np.concatenate([np.ones((len(x), 1)), x, x**2], axis=1)
+
+    def natural(self, xp, mean, var=None, sd=None):
+        """[-sum_j (m^2/v + log v + log 2 pi)/2, m/v, -1/(2 v)]."""
+        var = sd**2 if var is None else var
+        var = var + xp.zeros_like(mean)  # broadcast a shared or isotropic scale
+        one = -0.5 * (mean**2 / var + xp.log(var) + LOG_2PI).sum(axis=1)[:, None]
+        return xp.concatenate([one, mean / var, -0.5 / var], axis=1)
+
+    def mode(self, stats, mean, var=None, sd=None):
+        """Two conditional maximisations (ECM, Meng & Rubin 1993): the mean, then the scale."""
+        d = mean.shape[1]
+        n, s, q = stats[:, :1], stats[:, 1 : d + 1], stats[:, d + 1 :]
+        name = "var" if sd is None else "sd"
+        scale, prior = (var if sd is None else sd), self.parameters[name].prior
+        v = np.broadcast_to(scale if sd is None else sd**2, mean.shape)
+
+        m = mean_mode(self.mean, n, s, v, mean)
+        kernel = prior.conjugate("inverse gamma" if sd is None else "scale", scale.shape)
+        if m is None or (kernel is None and not isinstance(prior, Fixed)):
+            return super().mode(stats, mean=mean, **{name: scale})
+        if isinstance(prior, Fixed):
+            return {"mean": m, name: scale}
+
+        count, ss = n + np.zeros_like(m), scatter(n, s, q, m)
+        if isinstance(self.mean, ConjugateNormal):
+            count = count + 1
+            ss = ss + spread(self.mean.kappa, n.shape) * (m - spread(self.mean.mean, m.shape)) ** 2
+        axes = tuple(axis for axis in (0, 1) if scale.shape[axis] != m.shape[axis])
+        count, ss = count.sum(axis=axes, keepdims=True), ss.sum(axis=axes, keepdims=True)
+        if sd is None:
+            a, b = kernel
+            new = _ratio(0.5 * ss + b, 0.5 * count + a, scale)
+        else:
+            a, b, c = kernel
+            # the root of -(count + a)/s + (ss + 2 b)/s^3 - 2 c s = 0, in s^2
+            top, mid = ss + 2 * b, count + a
+            new = np.sqrt(_ratio(2 * top, mid + np.sqrt(mid**2 + 8 * c * top), scale**2))
+        return {"mean": m, name: np.clip(new, *prior.interval)}
+
+
+def mean_mode(prior, n, s, v, old):
+    """The conditional mode of a mean with known variance v, all (K, d), or None without closed form."""
+    if isinstance(prior, Fixed):
+        return old
+    if isinstance(prior, ConjugateNormal):
+        kappa = spread(prior.kappa, n.shape)
+        return (s + kappa * spread(prior.mean, s.shape)) / (n + kappa)
+    kernel = prior.conjugate("normal", s.shape)
+    if kernel is None:
+        return None
+    precision, linear = kernel
+    return np.clip(_ratio(s + v * linear, n + v * precision, old), *prior.interval)
+
+
+def scatter(n, s, q, m):
+    """sum_i r_ik (x_ij - m_kj)^2 from the moments about the origin; 0 where it is below their resolution."""
+    mean = _ratio(s, n + np.zeros_like(s), m)
+    within = q - n * mean**2
+    within = np.where(within > 1e-13 * q, within, 0.0)
+    return within + n * (m - mean) ** 2
+
+
+def _ratio(a, b, otherwise):
+    """a / b, and `otherwise` where nothing was observed and nothing is believed (0 / 0)."""
+    a, b = np.broadcast_arrays(a, b)
+    return np.where(b > 0, a / np.where(b > 0, b, 1.0), np.broadcast_to(otherwise, a.shape))

@@ -1,0 +1,79 @@
+"""Transforms by which a constraint holds by construction, so that NUTS never meets a wall."""
+
+import pytensor.tensor as pt
+from pymc.distributions.transforms import simplex
+from pymc.logprob.transforms import Transform
+
+
+class FloorSimplex(Transform):
+    """Weights on the simplex with every weight >= floor, in increasing order if asked.
+
+    w = floor + (1 - K floor) A v with v on the simplex. A is the identity or, for ordered weights,
+    A_kj = 1 / (K - j) for j <= k (j from 0): its columns are the corners of the ordered simplex, so
+    the map is onto, and affine, so the Jacobian is constant. The density of w itself is untouched.
+    """
+
+    name = "floor_simplex"
+    ndim_supp = 1
+
+    def __init__(self, floor=0.0, ordered=False):
+        self.floor = float(floor)
+        self.ordered = ordered
+
+    def forward(self, value, *inputs):
+        K = value.shape[-1]
+        v = (value - self.floor) / (1 - K * self.floor)
+        if self.ordered:
+            steps = pt.concatenate([v[..., :1], v[..., 1:] - v[..., :-1]], axis=-1)
+            v = steps * (K - pt.arange(K))
+        return simplex.forward(v, *inputs)
+
+    def backward(self, value, *inputs):
+        v = simplex.backward(value, *inputs)
+        K = v.shape[-1]
+        if self.ordered:
+            v = pt.cumsum(v / (K - pt.arange(K)), axis=-1)
+        return self.floor + (1 - K * self.floor) * v
+
+    def log_jac_det(self, value, *inputs):
+        K = value.shape[-1] + 1
+        constant = (K - 1) * pt.log1p(-K * self.floor)
+        if self.ordered:
+            constant = constant - pt.gammaln(K + 1.0)  # |A| on the simplex is the volume ratio 1 / K!
+        return simplex.log_jac_det(value, *inputs) + constant
+
+
+class OrderedColumn(Transform):
+    """Increasing order of column `by` of a (K, d) field, around the prior's own transform `inner`.
+
+    u_0 = c_0 and u_k = log(c_k - c_{k-1}) for the column c = inner(value)[:, by]; the other columns
+    stay as `inner` leaves them. `ndim_supp` is 2 because the whole field is one event.
+    """
+
+    name = "ordered"
+    ndim_supp = 2
+
+    def __init__(self, inner, by):
+        self.inner = inner
+        self.by = int(by)
+
+    def forward(self, value, *inputs):
+        y = value if self.inner is None else self.inner.forward(value, *inputs)
+        c = y[:, self.by]
+        return pt.set_subtensor(y[1:, self.by], pt.log(c[1:] - c[:-1]))
+
+    def backward(self, value, *inputs):
+        u = value[:, self.by]
+        c = pt.cumsum(pt.concatenate([u[:1], pt.exp(u[1:])]))
+        y = pt.set_subtensor(value[:, self.by], c)
+        return y if self.inner is None else self.inner.backward(y, *inputs)
+
+    def log_jac_det(self, value, *inputs):
+        total = value[1:, self.by].sum()
+        if self.inner is not None:
+            u = value[:, self.by]
+            y = pt.set_subtensor(value[:, self.by], pt.cumsum(pt.concatenate([u[:1], pt.exp(u[1:])])))
+            total = total + self.inner.log_jac_det(y, *inputs).sum()
+        return total
+
+
