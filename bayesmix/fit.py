@@ -162,12 +162,9 @@ class Fit:
         Returns:
             (m, number of classes) array, rows summing to one.
         """
-        rows, log_label = self._rows(x)
         if interval is None:
-            total = 0.0
-            for theta in self.thetas():
-                total = total + self._by_class(self._responsibilities(theta, rows, log_label))
-            return total / np.prod(self.shape)
+            return np.array(self._own_proba) if x is None else self._mean_proba(*self._rows(x))
+        rows, log_label = self._rows(x)
         if not 0 < interval < 1:
             raise InputError(f"predict_proba(interval={interval!r}): expected a probability between 0 and 1.")
         if self.engine == "em":
@@ -187,6 +184,16 @@ class Fit:
             {"mean": (dims, mean), "lower": (dims, lower), "upper": (dims, upper)},
             coords={"row": np.arange(len(rows)), "class": list(self.class_names)},
         )
+
+    def _mean_proba(self, rows, log_label):
+        total = 0.0
+        for theta in self.thetas():
+            total = total + self._by_class(self._responsibilities(theta, rows, log_label))
+        return total / np.prod(self.shape)
+
+    @cached_property
+    def _own_proba(self):
+        return self._mean_proba(*self._rows(None))
 
     def predict(self, x=None):
         """The most probable class name of each row (component numbers where no names were given)."""

@@ -87,6 +87,15 @@ def same(problem, a, b):
     return change(problem.inward(a.theta), problem.inward(problem.mixture.permute(b.theta, perm))) < SAME_THETA
 
 
+def alike(problem, mode, run):
+    """Whether a rougher climb (tol 1e-6) ended at a known optimum: the tolerances of `same`, a hundredfold."""
+    if abs(mode.log_posterior - run.log_posterior) > 100 * SAME_VALUE * (1 + abs(run.log_posterior) / 1000):
+        return False
+    perm = match(problem, mode.theta, run.theta)
+    here, there = problem.inward(mode.theta), problem.inward(problem.mixture.permute(run.theta, perm))
+    return change(here, there) < 0.02
+
+
 def match(problem, reference, theta):
     """The permutation of theta's components, within exchangeable blocks, nearest to the reference.
 

@@ -27,6 +27,7 @@ from scipy.special import betaln, gammaln, multigammaln
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
+from bayesmix.spec.matrices import precision_and_log_det
 
 LOG_2PI = float(np.log(2 * np.pi))
 KERNELS = {
@@ -628,21 +629,20 @@ class InverseWishart(Prior):
 
 
 def _inverse_wishart_logp(value, df, scale):
-    """The same density in PyTensor, from `log|.|` and a triangular solve."""
+    """The same density in PyTensor, from the entries of V^-1."""
     import pytensor.tensor as pt
     from pymc.distributions.dist_math import multigammaln as pt_multigammaln
 
-    d = value.type.shape[-1]
-    factor, scale_factor = pt.linalg.cholesky(value), pt.linalg.cholesky(scale)
-    log_det = 2 * pt.log(pt.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
-    scale_log_det = 2 * pt.log(pt.diagonal(scale_factor, axis1=-2, axis2=-1)).sum(axis=-1)
-    m = pt.linalg.solve_triangular(factor, scale_factor, lower=True)
+    d = int(value.type.shape[-1] or scale.type.shape[-1])
+    P, log_det = precision_and_log_det(pt, value, d)
+    scale_log_det = precision_and_log_det(pt, scale, d)[1]
+    trace = sum((1.0 if i == j else 2.0) * scale[:, i, j] * P[i, j] for i, j in P)
     return (
         0.5 * df * scale_log_det
         - 0.5 * df * d * np.log(2.0)
         - pt_multigammaln(df / 2, d)
         - 0.5 * (df + d + 1) * log_det
-        - 0.5 * (m**2).sum(axis=(-2, -1))
+        - 0.5 * trace
     )
 
 

@@ -36,7 +36,7 @@ class Support(ABC):
         """Whether every event lies strictly inside."""
 
     def transform(self, shape):
-        """PyMC's own transform for a value of this shape (None for the real line)."""
+        """The PyMC transform for a value of this shape (None for the real line)."""
         return None
 
     def __repr__(self):
@@ -180,9 +180,9 @@ class PositiveDefinite(Support):
         return True
 
     def transform(self, shape):
-        from pymc.distributions.transforms import CholeskyCovTransform
+        from bayesmix.spec.transforms import LogCholesky
 
-        return CholeskyCovTransform(shape[-1])
+        return LogCholesky(shape[-1])
 
     @staticmethod
     def _factor(u, shape):

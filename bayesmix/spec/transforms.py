@@ -1,5 +1,6 @@
 """Transforms by which a constraint holds by construction, so that NUTS never meets a wall."""
 
+import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.transforms import simplex
 from pymc.logprob.transforms import Transform
@@ -77,3 +78,36 @@ class OrderedColumn(Transform):
         return total
 
 
+
+
+class LogCholesky(Transform):
+    """Positive definite V = L L' from the packed lower triangle of L, its diagonal in logs, (K, d, d) at a time.
+
+    log |dV / du| = d log 2 + sum_i (d - i + 1) u_ii for i = 0..d-1, as in PyMC's CholeskyCovTransform, which this
+    equals; written out entry by entry it compiles several times faster.
+    """
+
+    name = "log_cholesky"
+    ndim_supp = 1
+
+    def __init__(self, d):
+        self.d = d
+        self.pairs = [(i, j) for i in range(d) for j in range(i + 1)]
+
+    def _factor(self, u):
+        return {(i, j): pt.exp(u[:, k]) if i == j else u[:, k] for k, (i, j) in enumerate(self.pairs)}
+
+    def backward(self, value, *inputs):
+        L, d = self._factor(value), self.d
+        V = {(i, j): sum(L[i, k] * L[j, k] for k in range(j + 1)) for i, j in self.pairs}
+        full = [V[max(i, j), min(i, j)] for i in range(d) for j in range(d)]
+        return pt.stack(full, axis=1).reshape((value.shape[0], d, d))
+
+    def forward(self, value, *inputs):
+        L = pt.linalg.cholesky(value)
+        return pt.stack([pt.log(L[:, i, j]) if i == j else L[:, i, j] for i, j in self.pairs], axis=1)
+
+    def log_jac_det(self, value, *inputs):
+        d = self.d
+        diagonal = [(i, k) for k, (i, j) in enumerate(self.pairs) if i == j]
+        return d * np.log(2.0) + sum((d - i + 1) * value[:, k] for i, k in diagonal)

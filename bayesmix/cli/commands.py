@@ -1,0 +1,165 @@
+"""One function for each command; each calls the package and prints or writes what comes back."""
+
+import shlex
+from pathlib import Path
+
+from bayesmix.cli import FULL
+from bayesmix.cli.script import build_model, import_module, read_script, write_text
+
+QUICK = {"restarts": 10, "draws": 400, "tune": 400, "chains": 4}
+KEPT = "interrupted; the EM result is finished and its report is in {}."
+
+
+def run(args):
+    """`bayesmix run models/x.py`."""
+    from bayesmix.report.page import check_folder
+
+    out = check_folder(args.out or Path("reports") / args.script.stem)
+    script = read_script(args.script)
+    plan = FULL | {"seed": None} | script.settings | (QUICK if args.quick else {})
+    if args.seed is not None:
+        plan["seed"] = args.seed
+    _work(script.model, script.data, "both", plan, out, script.title or out.name, args)
+
+
+def fit(args):
+    """`bayesmix fit data.csv --components 2`."""
+    from bayesmix.data.readers import read_data
+    from bayesmix.report.page import check_folder
+
+    out = check_folder(args.out or Path("reports") / args.data.name.split(".")[0])
+    _import_all(args)
+    data = read_data(args.data, args.columns, args.label, args.row_weight)
+    model = build_model(args.family, args.components, args.order, args.min_weight, args.enforce)
+    given = {name: getattr(args, name) for name in FULL if getattr(args, name) is not None}
+    _work(model, data, args.engine, FULL | given | {"seed": args.seed}, out, out.name, args)
+
+
+def predict(args):
+    """`bayesmix predict reports/x new.csv`."""
+    from bayesmix.data.readers import read_data
+    from bayesmix.report.page import assignments
+    from bayesmix.store import load
+
+    _import_all(args)
+    saved = load(args.fit)
+    rows = read_data(args.data, columns=list(saved.data.names))
+    text = assignments({saved.engine: saved.predict_proba(rows)}, saved).to_csv()
+    if args.out is None:
+        print(text, end="", flush=True)
+    else:
+        write_text(args.out, text)
+
+
+def check(args):
+    """`bayesmix check reports/x`: 0 if the recomputed and the stored certificate are sound, else 1."""
+    from bayesmix.report import terminal
+    from bayesmix.store import load
+
+    _import_all(args)
+    saved = load(args.fit)
+    with terminal.waiting("evaluating every reading of the log posterior"):
+        from bayesmix.mcmc.certificate import certificate
+
+        fresh = certificate(saved.mixture, saved.data, draws=args.draws, seed=args.seed)
+    terminal.show_certificates(fresh, saved.certificate)
+    return 0 if fresh.ok and saved.certificate.ok else 1
+
+
+def show(args):
+    """`bayesmix list`."""
+    from bayesmix.cli.script import catalogue
+    from bayesmix.report import terminal
+
+    _import_all(args)
+    for title, table in catalogue().items():
+        terminal.show_table(table, title)
+
+
+COMMANDS = {"run": run, "fit": fit, "predict": predict, "check": check, "list": show}
+
+
+def _import_all(args):
+    for name in args.imports:
+        import_module(name)
+
+
+def _work(model, data, engine, plan, out, title, args):
+    """Fit, print and write: the EM answer first, on screen and on disk, before PyMC is imported."""
+    from bayesmix.em.fit_em import fit_em
+    from bayesmix.report import terminal
+
+    clock = terminal.Clock()
+    with terminal.progress("EM restarts") as step:
+        em = fit_em(model, data, restarts=plan["restarts"], seed=plan["seed"], progress=step)
+    terminal.show_modes(em)
+    terminal.say(f"EM: {clock}, seed {em.settings['seed']}.")
+    page = None
+    if engine != "mcmc":
+        page = _em_report(em, engine, out, title, args)
+    if em.settings["partial"]:
+        raise KeyboardInterrupt(*([KEPT.format(out)] if page else []))
+    if engine != "em":
+        try:
+            mcmc, page = _sample(em, engine, plan, out, title, args)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(*([KEPT.format(out)] if page else [])) from None
+        if mcmc.settings.get("partial"):
+            raise KeyboardInterrupt(
+                f"interrupted; the finished chains are kept and their report is in {out}."
+            )
+    terminal.say(f"Report: {page} ({clock})")
+
+
+def _em_report(em, engine, out, title, args):
+    from bayesmix.diagnostics.diagnose import diagnose
+    from bayesmix.report import terminal
+    from bayesmix.report.page import write_report
+
+    with terminal.waiting("writing the EM report"):
+        diagnosis = diagnose(em)
+        page = write_report(em, None, diagnosis, to=out, title=title, command=_again(args, em))
+    if engine == "em":
+        terminal.show_diagnosis(diagnosis)
+    return page
+
+
+def _sample(em, engine, plan, out, title, args):
+    """(MCMC fit, page): chains from the EM optima, diagnosed, compared, printed and written."""
+    from bayesmix.report import terminal
+    from bayesmix.report.page import write_report
+
+    with terminal.progress("chains (the first waits for the compiler)") as step:
+        from bayesmix.mcmc.sample import fit_mcmc
+
+        size = {name: plan[name] for name in ("draws", "tune", "chains")}
+        mcmc = fit_mcmc(
+            em.mixture,
+            em.data,
+            **size,
+            start=em,
+            seed=em.settings["seed"],
+            workers=args.workers,
+            progress=step,
+        )
+    with terminal.waiting("diagnosing and comparing"):
+        from bayesmix.diagnostics.compare import compare
+        from bayesmix.diagnostics.diagnose import diagnose
+
+        diagnosis, table = diagnose(mcmc, em), compare(em, mcmc)
+    terminal.show_diagnosis(diagnosis)
+    terminal.show_comparison(table)
+    terminal.say(mcmc.certificate.summary())
+    both = engine == "both"
+    with terminal.waiting("writing the report"):
+        page = write_report(
+            em if both else None, mcmc, diagnosis, to=out, title=title, comparison=table if both else None,
+            command=_again(args, em),
+        )  # fmt: skip
+    return mcmc, page
+
+
+def _again(args, em):
+    """The command line that repeats this run, seed included."""
+    seed = [] if args.seed is not None else ["--seed", str(em.settings["seed"])]
+    return shlex.join(["bayesmix", *args.argv, *seed])

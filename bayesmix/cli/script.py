@@ -1,0 +1,173 @@
+"""What the commands read: model scripts, modules with families of one's own, and models by name."""
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from bayesmix.data.data import Data
+from bayesmix.errors import InputError
+from bayesmix.spec.constraints import Constraint, MinWeight, Order
+from bayesmix.spec.families import families
+from bayesmix.spec.mixture import Mixture
+from bayesmix.spec.priors import FromData, Prior
+
+SETTINGS = ("restarts", "draws", "tune", "chains", "seed")
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a model script says."""
+
+    data: Data
+    model: Mixture
+    title: str
+    settings: dict
+
+
+def read_script(path):
+    """The Script in a Python file. Raises InputError if it fails or lacks `data` or `model`."""
+    module = import_module(path)
+    for name in ("data", "model"):
+        if not hasattr(module, name):
+            raise InputError(f"{path}: the script must define `{name}` at its top level, but it does not.")
+    data = module.data if isinstance(module.data, Data) else Data(module.data)
+    if not isinstance(module.model, Mixture):
+        raise InputError(f"{path}: `model` must be a bm.Mixture, but it is {type(module.model).__name__}.")
+    settings = getattr(module, "settings", {})
+    unknown = (
+        [name for name in settings if name not in SETTINGS] if isinstance(settings, dict) else [settings]
+    )
+    if unknown:
+        raise InputError(
+            f"{path}: `settings` must be a dict with keys among {', '.join(SETTINGS)}, not {unknown[0]!r}."
+        )
+    return Script(data, module.model, str(getattr(module, "title", "")), dict(settings))
+
+
+def import_module(name):
+    """The imported module of this name, or of this Python file. Raises InputError with one sentence."""
+    path = Path(name)
+    try:
+        if path.suffix != ".py":
+            return importlib.import_module(str(name))
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file; check the path and the working directory.")
+        return _import_file(path.resolve())
+    except InputError:
+        raise
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path.resolve()]
+        line = (
+            getattr(error, "lineno", None)
+            if isinstance(error, SyntaxError)
+            else frames[-1].lineno
+            if frames
+            else None
+        )
+        where = f", line {line}" if line else ""
+        message = error.msg if isinstance(error, SyntaxError) else error
+        raise InputError(f"{name}{where}: {type(error).__name__}: {str(message).rstrip('.')}.") from error
+
+
+def _import_file(path):
+    """The file as a module that worker processes can import too; a name already taken gets a prefix."""
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded
+    taken = (
+        loaded is not None or not path.stem.isidentifier() or importlib.util.find_spec(path.stem) is not None
+    )
+    name = f"_bayesmix_script_{path.stem}" if taken else path.stem
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def build_model(family, components, orders=(), min_weight=None, enforce="transform"):
+    """The Mixture that `bayesmix fit`'s options describe, every prior left to its default."""
+    known = {name.lower(): cls for name, cls in families().items()}
+    if family.lower() not in known:
+        names = ", ".join(sorted(known))
+        raise InputError(
+            f"--family {family}: there is no such family; choose one of {names}, or --import its module."
+        )
+    try:
+        member = known[family.lower()]()
+    except TypeError as error:
+        raise InputError(
+            f"--family {family}: it has arguments without a default ({error}); write a script."
+        ) from None
+    constraints = []
+    for text in orders:
+        field, _, by = text.partition(":")
+        constraints.append(Order(field, by=by or None, enforce=enforce))
+    if min_weight is not None:
+        constraints.append(MinWeight(min_weight, enforce=enforce))
+    return Mixture(member, components, constraints=tuple(constraints))
+
+
+def write_text(path, text):
+    """The path, once the whole text stands there. Raises InputError if the folder cannot be written."""
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    except OSError as error:
+        raise InputError(
+            f"{path}: the file cannot be written ({error.strerror}); name another place."
+        ) from None
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    try:
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: the file cannot be written ({error.strerror}); name another place."
+        ) from None
+    return path
+
+
+def catalogue():
+    """{title: Table} of everything that can be named: data sets, families, priors, constraints."""
+    from bayesmix.data import datasets
+    from bayesmix.report.words import Table
+
+    def table(head, pairs):
+        return Table((head, "what it is"), tuple((name, _first_line(thing)) for name, thing in pairs), (0, 1))
+
+    return {
+        "Data sets": table("bm.datasets", datasets.catalogue().items()),
+        "Families": table("family", families().items()),
+        "Priors": table("prior", ((c.__name__, c) for c in _finals(Prior) if c is not FromData)),
+        "Constraints": table("constraint", ((c.__name__, c) for c in _finals(Constraint))),
+    }
+
+
+def _finals(base):
+    """Every concrete class below `base`, by name."""
+    found, queue = {}, [base]
+    while queue:
+        cls = queue.pop()
+        queue.extend(cls.__subclasses__())
+        if not getattr(cls, "__abstractmethods__", None):
+            found[cls.__name__] = cls
+    return [found[name] for name in sorted(found)]
+
+
+def _first_line(thing):
+    lines = (thing.__doc__ or "").strip().splitlines()
+    return lines[0].replace("`", "") if lines else ""

@@ -1,0 +1,13 @@
+"""One file per check; importing it registers it."""
+
+from bayesmix.diagnostics.checks import (  # noqa: F401
+    above_the_map,
+    census,
+    certificate,
+    convergence,
+    degenerate,
+    divergences,
+    effective_size,
+    several_modes,
+    switching,
+)

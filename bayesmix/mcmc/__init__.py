@@ -1,0 +1,1 @@
+"""Engine two: the same specification as a PyMC model, sampled by MCMC."""

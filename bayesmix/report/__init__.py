@@ -1,0 +1,1 @@
+"""What people see: figures, the page and the terminal's tables."""

@@ -1,0 +1,289 @@
+"""Figures of the data beside the model: scatter, densities, responsibilities, predictive checks."""
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from bayesmix.report.style import GREY, INK, PALE, blend, colour, component_colours, grid, styled
+from bayesmix.spec.families.gaussian import Gaussian
+from bayesmix.spec.families.mvgaussian import MvGaussian
+
+LEVEL = 0.9  # share of a component inside its ellipse
+FAINT = 60  # posterior draws shown
+FEATURES = 6  # panels at most, one per feature
+ROWS = 4000  # points or bars at most
+
+
+@styled
+def scatter(em, mcmc=None):
+    """Figure: the data beside the fitted components, coloured by responsibility.
+
+    Two or more features of a Gaussian family: ellipses that hold 90 % of each component, solid at the
+    MAP, faint for posterior draws. One feature: histogram and densities. Any other family: for each
+    feature the histogram split by responsibility, beside rows simulated from the fit.
+    `em` may be None when `mcmc` is given; its best draw then stands for the MAP.
+    """
+    fit = em if em is not None else mcmc
+    if fit.data.d == 1:
+        return _densities(fit, mcmc)
+    if isinstance(fit.mixture.family, Gaussian | MvGaussian):
+        return _ellipses(fit, mcmc)
+    return _split_histograms(fit)
+
+
+def _ellipses(fit, mcmc):
+    names, shown = fit.data.names, min(fit.data.d, 4)
+    if shown == 2:
+        figure, axes = grid(1, 1, 4.6)
+        cells = [(axes[0, 0], 0, 1)]
+    else:
+        figure, axes = grid(shown - 1, shown - 1, 2.3, width=2.6 * (shown - 1))
+        cells = []
+        for i, j in np.ndindex(axes.shape):
+            if j > i:
+                axes[i, j].set_axis_off()
+            else:
+                cells.append((axes[i, j], j, i + 1))
+    x, proba = fit.data.x, fit.predict_proba()
+    rows = _some(len(x), ROWS)
+    colours, tint = component_colours(fit.mixture), blend(proba)
+    known = _labelled(fit.data)
+    draws = [] if mcmc is None else _some_draws(mcmc)
+    for ax, a, b in cells:
+        for mask, marker, edge in ((~known, "o", "none"), (known, "s", INK)):
+            part = rows[mask[rows]]
+            ax.scatter(x[part, a], x[part, b], s=14 if shown == 2 else 8, c=tint[part], marker=marker,
+                       edgecolors=edge, linewidths=0.5, alpha=0.75)  # fmt: skip
+        for theta in draws:
+            for k, c in enumerate(colours):
+                ax.plot(*_ellipse(theta, k, a, b), color=c, lw=0.5, alpha=0.16)
+        for k, c in enumerate(colours):
+            ax.plot(*_ellipse(fit.best, k, a, b), color="white", lw=3.2)
+            ax.plot(*_ellipse(fit.best, k, a, b), color=c, lw=1.8)
+            m = fit.best["mean"][k]
+            ax.plot(m[a], m[b], marker="P", ms=8, mec="white", mfc=c)
+        ax.set_xlabel(names[a])
+        ax.set_ylabel(names[b])
+        ax.label_outer()
+    handles = _class_handles(fit)
+    handles.append((Line2D([], [], color=GREY, lw=1.8), f"{LEVEL * 100:.0f} % region, {_point(fit)}"))
+    if draws:
+        handles.append((Line2D([], [], color=GREY, lw=0.6, alpha=0.6), "90 % region, draws"))
+    if known.any():
+        handles.append((Line2D([], [], ls="", marker="s", mfc=PALE, mec=INK), "labelled row"))
+    _legend(figure, handles)
+    return figure
+
+
+def _ellipse(theta, k, a, b):
+    """(2, 121) outline that holds 90 % of component k in features a and b."""
+    mean = theta["mean"][k, [a, b]]
+    if "cov" in theta:
+        cov = theta["cov"][k % len(theta["cov"])][np.ix_([a, b], [a, b])]
+    else:
+        var = theta["var"] if "var" in theta else theta["sd"] ** 2
+        cov = np.diag(np.broadcast_to(var, theta["mean"].shape)[k, [a, b]])
+    value, vector = np.linalg.eigh(cov)
+    t = np.linspace(0, 2 * np.pi, 121)
+    radius = np.sqrt(-2 * np.log(1 - LEVEL) * np.maximum(value, 0))
+    return mean[:, None] + vector @ (radius[:, None] * np.stack([np.cos(t), np.sin(t)]))
+
+
+def _densities(fit, mcmc):
+    x, weight = fit.data.x[:, 0], fit.data.row_weight
+    bins, whole = _bins(x)
+    at = np.arange(x.min(), x.max() + 1) if whole else np.linspace(bins[0], bins[-1], 400)
+    figure, axes = grid(1, 1, 3.8)
+    ax = axes[0, 0]
+    ax.hist(x, bins=bins, weights=weight / weight.sum(), density=True, color=PALE)
+    for theta in [] if mcmc is None else _some_draws(mcmc):
+        ax.plot(at, _parts(fit, theta, at).sum(axis=1), color=INK, lw=0.5, alpha=0.12)
+    parts = _parts(fit, fit.best, at)
+    for k, c in enumerate(component_colours(fit.mixture)):
+        ax.plot(at, parts[:, k], color=c, lw=2, marker="o" if whole and len(at) < 60 else None, ms=3.5)
+    ax.plot(at, parts.sum(axis=1), color=INK, lw=1.3, ls="--")
+    depth = -0.045 * ax.get_ylim()[1]
+    rows = _some(len(x), ROWS)
+    jitter = np.random.default_rng(0).uniform(0.4, 1.6, len(rows))
+    ax.scatter(x[rows], depth * jitter, s=9, c=blend(fit.predict_proba())[rows], lw=0, alpha=0.75)
+    ax.axhline(0, color=GREY, lw=0.6)
+    ax.set_xlabel(fit.data.names[0])
+    ax.set_ylabel("share of rows" if whole else "density")
+    handles = _class_handles(fit)
+    handles.append((Line2D([], [], color=INK, ls="--", lw=1.3), f"mixture, {_point(fit)}"))
+    if mcmc is not None:
+        handles.append((Line2D([], [], color=INK, lw=0.6, alpha=0.5), "mixture, posterior draws"))
+    _legend(figure, handles)
+    return figure
+
+
+def _parts(fit, theta, at):
+    """w_k f_k(x) on a grid, (m, K); 0 outside a family's sample space."""
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(np.exp(fit.mixture.log_joint(at[:, None], theta)), posinf=0.0)
+
+
+def _split_histograms(fit, simulated=20_000):
+    """Per feature: the data's histogram stacked by responsibility, and rows simulated from the fit."""
+    data, proba = fit.data, fit.predict_proba()
+    share = proba * (data.row_weight / data.row_weight.sum())[:, None]
+    sim, z = fit.simulate(simulated, seed=0)
+    classes = fit.mixture.component_classes[z]
+    figure, cells = _per_feature(data.d)
+    for j, ax in cells:
+        bins, whole = _bins(data.x[:, j])
+        width, middle = np.diff(bins), (bins[1:] + bins[:-1]) / 2
+        bottom = np.zeros(len(width))
+        for c in range(proba.shape[1]):
+            height = np.histogram(data.x[:, j], bins, weights=share[:, c])[0]
+            ax.bar(middle, height, width * (0.85 if whole else 1), bottom=bottom, color=colour(c), alpha=0.45)
+            expected = np.histogram(sim[classes == c, j], bins)[0] / simulated
+            ax.plot(middle, expected, color=colour(c), lw=1.4, marker="o", ms=3)
+            bottom = bottom + height
+        _feature_axis(ax, data.names[j], whole)
+    handles = _class_handles(fit)
+    handles.append(
+        (Line2D([], [], color=GREY, marker="o", ms=3, lw=1.4), "simulated from the fit, each class")
+    )
+    _legend(figure, handles)
+    return figure
+
+
+@styled
+def responsibilities(em, mcmc=None, *, proba=None):
+    """Figure: the probability of each class for every row, rows sorted; EM above MCMC, in the same order.
+
+    `proba` passes what `predict_proba` already gave, a dict of (n, C) by "em" and "mcmc".
+    """
+    fits = {"em": em, "mcmc": mcmc}
+    proba = proba or {name: fit.predict_proba() for name, fit in fits.items() if fit is not None}
+    first = next(iter(proba.values()))
+    order = np.lexsort((first @ np.arange(first.shape[1]), first.argmax(axis=1)))
+    order = order[_some(len(order), ROWS)]
+    titles = {"em": "at the MAP (EM)", "mcmc": "averaged over the posterior (MCMC)"}
+    figure, axes = grid(len(proba), 1, 1.75, sharex=True)
+    edges = np.arange(len(order) + 1)
+    for ax, (name, p) in zip(axes[:, 0], proba.items(), strict=True):
+        level = np.concatenate([np.zeros((len(order), 1)), np.cumsum(p[order], axis=1)], axis=1)
+        for c in range(p.shape[1]):
+            low, high = (np.append(level[:, i], level[-1, i]) for i in (c, c + 1))
+            ax.fill_between(edges, low, high, step="post", color=colour(c), lw=0)
+        ax.set_title(titles[name], loc="left")
+        ax.set_ylabel("probability")
+        ax.set_ylim(0, 1)
+        ax.set_xlim(0, len(order))
+    thinned = "" if len(order) == len(first) else f" ({len(order)} of {len(first)} shown)"
+    axes[-1, 0].set_xlabel(f"rows, sorted{thinned}")
+    fit = em if em is not None else mcmc
+    _legend(figure, _class_handles(fit, points=False))
+    return figure
+
+
+@styled
+def predictive(fit):
+    """Figure: for each feature, the data's histogram beside 90 % intervals of replicated data sets.
+
+    An MCMC fit shows its posterior predictive draws; an EM fit shows data simulated at the MAP.
+    """
+    replicas, data = replicated(fit), fit.data
+    weight = data.row_weight / data.row_weight.sum()
+    figure, cells = _per_feature(data.d)
+    for j, ax in cells:
+        bins, whole = _bins(data.x[:, j])
+        middle = (bins[1:] + bins[:-1]) / 2
+        heights = np.stack([np.histogram(r[:, j], bins, weights=weight)[0] for r in replicas])
+        low, mid, high = np.quantile(heights, [0.05, 0.5, 0.95], axis=0)
+        observed = np.histogram(data.x[:, j], bins, weights=weight)[0]
+        ax.bar(middle, observed, np.diff(bins) * (0.85 if whole else 1), color=PALE)
+        ax.vlines(middle, low, high, color=colour(0), lw=1.8)
+        ax.plot(middle, mid, ls="", marker="_", ms=6, mew=1.8, color=colour(0))
+        _feature_axis(ax, data.names[j], whole)
+    source = "posterior predictive" if fit.engine == "mcmc" else "simulated at the MAP"
+    _legend(
+        figure,
+        [(Patch(color=PALE), "data"), (Line2D([], [], color=colour(0), lw=1.8), f"{source}, 90 % interval")],
+    )
+    return figure
+
+
+def replicated(fit, count=200):
+    """Up to `count` replicated data sets, (count, n, d)."""
+    if "posterior_predictive" in fit.groups:
+        x = fit.groups["posterior_predictive"]["x"]
+        lead = [dim for dim in ("chain", "draw") if dim in x.dims]
+        x = x.transpose(*lead, "obs", ...).values.reshape(-1, fit.data.n, fit.data.d)
+        return x[_some(len(x), count)]
+    return np.stack([fit.simulate(fit.data.n, seed=s)[0] for s in range(count)])
+
+
+def _bins(x):
+    """(edges, whether x is counts): one bin per count where there are few, else Freedman-Diaconis."""
+    low, high = float(x.min()), float(x.max())
+    integer = bool((x == np.floor(x)).all())
+    if integer and high - low <= 30:
+        return np.arange(low - 0.5, high + 1), True
+    if low == high:
+        return np.array([low - 0.5, high + 0.5]), False
+    width = 2 * np.subtract(*np.quantile(x, [0.75, 0.25])) / len(x) ** (1 / 3)
+    count = int(np.clip(np.ceil((high - low) / width) if width > 0 else 20, 20, 60))
+    step = (high - low) / count
+    if integer:  # bins that hold equally many whole numbers
+        step = np.ceil(step)
+        return np.arange(low - step - 0.5, high + 2 * step, step), False
+    return np.linspace(low - step, high + step, count + 3), False
+
+
+def _per_feature(d):
+    """(Figure, [(feature, axis)]) for the first few features."""
+    shown = min(d, FEATURES)
+    columns = min(shown, 3 if shown > 4 else 2)
+    rows = -(-shown // columns)
+    figure, axes = grid(rows, columns, 2.7 if columns > 1 else 3.4)
+    for ax in axes.flat[shown:]:
+        ax.set_axis_off()
+    return figure, list(enumerate(axes.flat[:shown]))
+
+
+def _feature_axis(ax, name, whole):
+    ax.set_xlabel(name)
+    if ax.get_subplotspec().is_first_col():
+        ax.set_ylabel("share of rows")
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+
+
+def _some(n, most):
+    """At most `most` indices spread evenly over range(n)."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)
+
+
+def _some_draws(mcmc):
+    chains, draws = mcmc.shape
+    return [mcmc.theta(*divmod(int(i), draws)) for i in _some(chains * draws, FAINT)]
+
+
+def _labelled(data):
+    if data.label is None or data.label.ndim == 2:
+        return np.zeros(data.n, dtype=bool)
+    return data.label >= 0
+
+
+def _point(fit):
+    return "MAP" if fit.engine == "em" else "best draw"
+
+
+def _class_handles(fit, points=True):
+    names = fit.class_names
+    if len(names) > 12:
+        return []
+    named = fit.data.is_labelled and fit.data.classes
+    what = "" if named else "component " if fit.mixture.classes is None else "class "
+    mark = {"ls": "", "marker": "o", "ms": 7} if points else {"lw": 6}
+    return [(Line2D([], [], color=colour(c), **mark), f"{what}{name}") for c, name in enumerate(names)]
+
+
+def _legend(figure, handles):
+    letters = sum(len(text) + 6 for _, text in handles)
+    columns = len(handles) if letters <= 13 * figure.get_size_inches()[0] else min(len(handles), 3)
+    figure.legend(*zip(*handles, strict=True), loc="outside lower center", ncols=columns)

@@ -1,0 +1,101 @@
+"""How figures look: colours that colour-blind readers can tell apart, sizes, and images as data URIs."""
+
+import base64
+import functools
+import io
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette without its yellow, which is too pale on white, then Paul Tol's muted one.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
+    "#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733", "#CC6677", "#661100",
+)  # fmt: skip
+INK, GREY, PALE = "#222222", "#777777", "#D9D9D9"
+
+STYLE = {
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "axes.grid": False,
+    "svg.hashsalt": "bayesmix",  # the same figure gives the same file
+}
+WIDTH = 7.2  # inches
+
+
+def styled(plot):
+    """The plot function with this style in force while it draws."""
+
+    @functools.wraps(plot)
+    def inner(*args, **kwargs):
+        with mpl.rc_context(STYLE):
+            return plot(*args, **kwargs)
+
+    return inner
+
+
+def grid(rows, columns, height, width=WIDTH, **kwargs):
+    """(Figure, axes (rows, columns)) that pyplot knows nothing of; `height` in inches per row."""
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def colour(index):
+    """The colour of component, class or optimum `index`; they repeat after fourteen."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def component_colours(mixture):
+    """One colour for each component: the colour of its class."""
+    return [colour(int(c)) for c in mixture.component_classes]
+
+
+def blend(probabilities):
+    """(n, 3) colours that mix the classes' colours by their probabilities (n, C)."""
+    base = np.array([to_rgb(colour(c)) for c in range(probabilities.shape[1])])
+    return np.clip(probabilities @ base, 0.0, 1.0)
+
+
+def data_uri(figure, kind="svg"):
+    """The figure as a `data:` URI; "svg" for few lines, "png" for many points."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        if kind == "svg":
+            figure.savefig(buffer, format="svg", metadata={"Date": None})
+        else:
+            figure.savefig(buffer, format="png", dpi=130)
+    mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
+    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def quantities(mixture, data, limit=4):
+    """A handful of named quantities to trace: (title, field, index after the component axis).
+
+    The weights, up to two features of the first field, one of every other.
+    """
+    names, found = list(mixture.coords(data)["feature"]), []
+    for position, (name, p) in enumerate(mixture.parameters.items()):
+        if mixture.is_constant(name):
+            continue
+        width = (1 if p.isotropic else data.d) if name != "weight" and p.dims else 0
+        if width == 0:
+            found.append((name, name, ()))
+        for j in range(min(width, 2 if position == 1 else 1)):
+            index = (j,) * len(p.dims)
+            label = "all" if p.isotropic else ", ".join([names[j]] * len(p.dims))
+            found.append((f"{name}[{label}]", name, index))
+    return found[:limit]

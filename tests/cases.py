@@ -1,0 +1,195 @@
+"""Small models with small data: what has to hold for every family, label kind and constraint.
+
+    cases.all_cases()   the product of families, labels and constraints
+    cases.pairwise()    a short list in which every pair of levels of any two factors occurs
+    cases.extras()      what the product leaves out: row weights, Fixed and Flat parameters, classes, other priors
+
+Each `Case` has an `id`, a `model` (bm.Mixture) and its `data` (bm.Data, 12 rows);
+`pytest.mark.parametrize("case", cases.pairwise(), ids=cases.name)` names the tests.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations, product
+
+import numpy as np
+
+import bayesmix as bm
+
+N = 12
+KINDS = (
+    "gaussian_var",
+    "gaussian_sd",
+    "gaussian_conjugate",
+    "mvgaussian",
+    "mvgaussian_conjugate",
+    "poisson",
+    "bernoulli",
+)
+POOLS = ("own", "isotropic", "shared", "both")
+LABELS = ("none", "some", "all", "soft")
+ORDERS = ("none", "transform", "potential", "soft", "weights")  # "weights": the weights themselves are ordered
+FLOORS = ("none", "transform", "potential", "soft")
+FACTORS = {"kind": KINDS, "d": (1, 2), "pool": POOLS, "labels": LABELS, "order": ORDERS, "floor": FLOORS}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model, its data and the levels that made them."""
+
+    id: str
+    model: bm.Mixture
+    data: bm.Data
+    levels: dict
+
+    def __repr__(self):
+        return self.id
+
+
+def name(case):
+    """For `ids=` of pytest."""
+    return case.id
+
+
+def all_cases():
+    """Every family x labels x {no constraint, Order, MinWeight, both; each enforce}."""
+    return [make(**levels) for levels in _product()]
+
+
+def _product():
+    bounds = [("none", "none")]
+    for how in ("transform", "potential", "soft"):
+        bounds += [(how, "none"), ("none", how), (how, how)]
+    for kind, d, pool in product(KINDS, (1, 2), POOLS):
+        if not _valid(kind=kind, d=d, pool=pool) or (kind.endswith("conjugate") and pool != "own"):
+            continue
+        for labels, (order, floor) in product(LABELS, bounds):
+            yield {"kind": kind, "d": d, "pool": pool, "labels": labels, "order": order, "floor": floor}
+
+
+@cache
+def _cover():
+    """A greedy, deterministic cover of all valid pairs of levels."""
+    names = list(FACTORS)
+    rows = [dict(zip(names, v, strict=True)) for v in product(*FACTORS.values())]
+    rows = [r for r in rows if _valid(**r)]
+    pairs = [{((a, r[a]), (b, r[b])) for a, b in combinations(names, 2)} for r in rows]
+    left, chosen = set().union(*pairs), []
+    while left:
+        best = max(range(len(rows)), key=lambda i: len(pairs[i] & left))
+        chosen.append(rows[best])
+        left -= pairs[best]
+    return tuple(chosen)
+
+
+def pairwise():
+    """Cases in which each pair of levels of two factors (`FACTORS`) occurs at least once."""
+    return [make(**levels) for levels in _cover()]
+
+
+def _valid(kind, d, pool, **_):
+    if kind.startswith("gaussian"):
+        return not (d == 1 and pool in ("isotropic", "both"))  # at d = 1 that is "own" and "shared" again
+    if kind.startswith("mvgaussian"):
+        return pool in ("own", "shared")
+    return pool == "own"
+
+
+def make(kind, d, pool="own", labels="none", order="none", floor="none"):
+    """One case; K = 3 at d = 1 and 2 at d = 2."""
+    K = 3 if d == 1 else 2
+    x, z = rows(kind, d, K)
+    constraints = []
+    if order == "weights":
+        constraints.append(bm.Order("weight"))
+    elif order != "none":
+        field = {"poisson": "rate", "bernoulli": "prob"}.get(kind, "mean")
+        constraints.append(bm.Order(field, by="x0" if d > 1 else None, enforce=order))
+    if floor != "none":
+        constraints.append(bm.MinWeight(0.1, enforce=floor))
+    model = bm.Mixture(family(kind, d, pool), components=K, weight=bm.Dirichlet(2.0), constraints=tuple(constraints))
+    levels = {"kind": kind, "d": d, "pool": pool, "labels": labels, "order": order, "floor": floor}
+    data = bm.Data(x, label=label(labels, z, K))
+    return Case("-".join(str(v) for v in levels.values()), model, data, levels)
+
+
+def family(kind, d, pool="own"):
+    """A family with explicit proper priors, fitting `rows(kind, d, K)`."""
+    how = {"shared": pool in ("shared", "both")}
+    mean = bm.Normal([1.0, -0.5][:d], [3.0, 2.0][:d])
+    if kind == "poisson":
+        return bm.Poisson(rate=bm.Gamma([2.0, 1.5][:d], [0.4, 0.5][:d]))
+    if kind == "bernoulli":
+        return bm.Bernoulli(prob=bm.Beta([2.0, 1.5][:d], 2.0))
+    if kind.startswith("mvgaussian"):
+        scale = np.array([[1.5, 0.4], [0.4, 1.0]])[:d, :d]
+        prior = bm.ConjugateNormal(mean.mean, 0.3) if kind.endswith("conjugate") else mean
+        return bm.MvGaussian(mean=prior, cov=bm.InverseWishart(d + 3.0, scale), **how)
+    how["isotropic"] = pool in ("isotropic", "both")
+    if kind == "gaussian_sd":
+        return bm.Gaussian(mean=mean, sd=bm.HalfNormal(2.0), **how)
+    prior = bm.ConjugateNormal(mean.mean, 0.3) if kind.endswith("conjugate") else mean
+    return bm.Gaussian(mean=prior, var=bm.InverseGamma(2.5, 1.5), **how)
+
+
+def rows(kind, d, K):
+    """x (12, d) and the component z (12,) that made each row; component means rise with k in column 0."""
+    rng = np.random.default_rng(20_000 + 10 * KINDS.index(kind) + d)
+    z = np.arange(N) % K
+    if kind == "poisson":
+        x = rng.poisson(np.stack([2.0 + 5.0 * z, 4.0 + 0.0 * z], axis=1)[:, :d])
+    elif kind == "bernoulli":
+        x = rng.random((N, 2)) < np.stack([(z + 0.5) / K, 0.5 + 0.0 * z], axis=1)
+        x = x[:, :d]
+    else:
+        x = np.stack([3.0 * z, -1.0 * z], axis=1) + rng.normal(size=(N, 2)) @ np.array([[1.0, 0.4], [0.0, 0.8]])
+        x = x[:, :d]
+    return x.astype(float), z
+
+
+def label(labels, z, K):
+    """What `bm.Data(label=...)` gets."""
+    if labels == "none":
+        return None
+    if labels == "all":
+        return z
+    if labels == "some":
+        return np.where(np.arange(len(z)) < len(z) // 2, z, -1)
+    soft = np.where(np.arange(K) == z[:, None], 0.8, 0.2 / (K - 1))
+    soft[0] = 1.0  # says nothing
+    soft[1] = np.eye(K)[z[1]]  # says everything
+    return soft
+
+
+def extras():
+    """Models that the product leaves out."""
+    out = []
+
+    def add(id, model, x, **data):
+        out.append(Case(id, model, bm.Data(x, **data), {}))
+
+    x, z = rows("gaussian_var", 1, 2)
+    x2, z2 = rows("gaussian_var", 2, 2)
+    counts, _ = rows("poisson", 2, 2)
+    gaussian = family("gaussian_var", 1)
+    weight = np.tile([1.0, 2.0, 0.5], 4)
+    add("row_weights", bm.Mixture(gaussian, 2), x, weight=weight, label=label("some", z, 2))
+    add("row_weights_mv", bm.Mixture(family("mvgaussian", 2), 2), x2, weight=weight)
+    add("fixed_weight", bm.Mixture(gaussian, 2, weight=bm.Fixed([0.3, 0.7])), x)
+    add("fixed_scale", bm.Mixture(bm.Gaussian(mean=bm.Normal(1, 3), var=bm.Fixed(1.0)), 2), x)
+    add("fixed_mean", bm.Mixture(bm.Gaussian(mean=bm.Fixed([0.0, 3.0]), sd=bm.HalfNormal(2)), 2), x)
+    add("one_component", bm.Mixture(gaussian, 1), x)
+    add("left_out", bm.Mixture(bm.Gaussian(), 2), x2)
+    add("left_out_mv", bm.Mixture(bm.MvGaussian(), 2), x2)
+    add("left_out_counts", bm.Mixture(bm.Poisson(), 2), counts)
+    add("flat_shared", bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat(), shared=True), 2), x2)
+    add("flat_weight", bm.Mixture(gaussian, 2, weight=bm.Flat()), x)
+    add("own_priors", bm.Mixture(bm.Gaussian(mean=bm.Normal([0.0, 4.0], [1.0, 2.0]), var=bm.InverseGamma(2, 1)), 2), x)
+    add("uniform", bm.Mixture(bm.Gaussian(mean=bm.Uniform(-9, 9), sd=bm.Uniform(0.1, 5)), 2), x)
+    add("gamma_sd", bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 5), sd=bm.Gamma(2, 1)), 2), x)
+    add("lognormal_var", bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 5), var=bm.LogNormal(0, 0.7)), 2), x)
+    add("exponential_rate", bm.Mixture(bm.Poisson(rate=bm.Exponential(0.2)), 2), counts)
+    classes = bm.Mixture(gaussian, 3, classes=[0, 0, 1])
+    add("classes", classes, x, label=np.where(z == 1, 1, np.where(np.arange(N) < 6, 0, -1)))
+    add("constrained_classes", replace(classes, constraints=(bm.MinWeight(0.05),)), x, label=label("some", z, 2))
+    return out

@@ -1,0 +1,52 @@
+"""What all tests share: the data sets, the golden numbers and a generator with a fixed seed."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bayesmix as bm
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@cache
+def read_golden(name):
+    """The JSON file `tests/golden/<name>.json`, or the CSV of that name as an (n, columns) array."""
+    path = GOLDEN / f"{name}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    return np.loadtxt(GOLDEN / f"{name}.csv", delimiter=",", skiprows=1)
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """golden("mclust_faithful"): the reference numbers of that name (provenance in golden/README.md)."""
+    return read_golden
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20_260_101)
+
+
+@pytest.fixture(scope="session")
+def faithful():
+    return bm.datasets.old_faithful()
+
+
+@pytest.fixture(scope="session")
+def galaxies():
+    return bm.datasets.galaxies()
+
+
+@pytest.fixture(scope="session")
+def iris():
+    return bm.datasets.iris()
+
+
+@pytest.fixture(scope="session")
+def davis():
+    return bm.datasets.davis(("height", "weight"))

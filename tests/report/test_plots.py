@@ -1,0 +1,192 @@
+"""Every figure exists for every kind of fit, says what it shows, and leaves pyplot alone."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import bayesmix as bm
+from bayesmix.report import plots
+from bayesmix.report.chain_plots import rank_ecdf
+from bayesmix.report.data_plots import _bins, _ellipse
+from bayesmix.report.style import PALETTE, data_uri, quantities
+from bayesmix.report.words import number
+from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
+
+LINES = 20  # at least so many curves before a figure counts as drawn
+
+
+@pytest.fixture(scope="module")
+def em(faithful):
+    return bm.fit_em(bm.Mixture(bm.MvGaussian(), 2), faithful, restarts=4, seed=1)
+
+
+@pytest.fixture(scope="module")
+def mcmc(em):
+    return laplace_fit(em, switch=True)
+
+
+def drawn(figure):
+    """The figure after it was rendered once; warnings are errors, so a bad layout would fail here."""
+    assert isinstance(figure, Figure)
+    figure.savefig(io.BytesIO(), format="png", dpi=40)
+    return figure
+
+
+def texts(figure):
+    labels = [t for ax in figure.axes for t in (ax.get_xlabel(), ax.get_ylabel(), ax.get_title())]
+    return labels + [t.get_text() for legend in figure.legends for t in legend.get_texts()]
+
+
+def test_em_traces_show_every_restart_and_end_near_the_best(em):
+    figure = drawn(plots.em_traces(em))
+    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]
+    assert len(curves) == len(em.runs)
+    assert min(line.get_ydata()[-1] for line in curves) < 1e-3
+    assert any("optimum 0" in t and "4×" in t for t in texts(figure))
+
+
+def test_em_traces_with_several_optima_and_a_collapse():
+    x = np.concatenate([np.zeros(5), np.random.default_rng(0).normal(5, 1, 30)])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2)
+    fit = bm.fit_em(model, bm.Data(x), restarts=10, seed=0, start="rows")
+    assert fit.optima[-1].kind == "collapsed"
+    assert any("collapsed" in t for t in texts(drawn(plots.em_traces(fit))))
+
+
+def test_scatter_names_the_features_and_draws_an_ellipse_per_component_and_draw(em, mcmc):
+    figure = drawn(plots.scatter(em, mcmc))
+    assert {"eruptions", "waiting"} <= set(texts(figure))
+    assert len(figure.axes[0].lines) > LINES
+    assert len(drawn(plots.scatter(em)).axes[0].lines) < LINES
+
+
+def test_an_ellipse_holds_ninety_percent(em):
+    """Its outline lies at the chi-square quantile, -2 log 0.1 in squared Mahalanobis distance."""
+    outline = _ellipse(em.best, 1, 0, 1).T - em.best["mean"][1]
+    distance = np.einsum("ti,ij,tj->t", outline, np.linalg.inv(em.best["cov"][1]), outline)
+    np.testing.assert_allclose(distance, -2 * np.log(0.1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("family", [bm.Gaussian(), bm.Gaussian(shared=True), bm.MvGaussian(shared=True)])
+def test_scatter_of_several_features_with_some_labels(iris, family):
+    label = np.where((np.arange(150) % 4 == 0) & (iris.label < 2), iris.label, -1)
+    data = bm.Data(iris.x[:, :3], label=label, names=iris.names[:3], classes=iris.classes[:2])
+    fit = bm.fit_em(bm.Mixture(family, 2), data, restarts=1, seed=1)
+    shown = texts(drawn(plots.scatter(fit)))
+    assert {"Sepal.Width", "Petal.Length", "setosa", "labelled row"} <= set(shown)
+
+
+def test_scatter_of_one_feature_is_a_density_that_integrates_to_one(galaxies):
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(), 3), galaxies, restarts=3, seed=1)
+    figure = drawn(plots.scatter(fit, laplace_fit(fit, draws=10)))
+    whole = next(line for line in figure.axes[0].lines if line.get_linestyle() == "--")
+    assert np.trapezoid(whole.get_ydata(), whole.get_xdata()) == pytest.approx(1, abs=0.02)
+
+
+COUNTS = np.random.default_rng(0).poisson([[2, 5, 1]] * 40 + [[9, 1, 4]] * 40)
+
+
+@pytest.mark.parametrize(
+    "family,x",
+    [
+        (bm.Poisson, COUNTS),
+        (bm.Poisson, COUNTS[:, :1]),
+        (bm.Bernoulli, (COUNTS > 3) * 1.0),
+        (bm.Gaussian, COUNTS),
+    ],
+    ids=["Poisson", "Poisson, one feature", "Bernoulli", "Gaussian on counts"],
+)
+def test_every_family_has_a_picture_of_its_data(family, x):
+    fit = bm.fit_em(bm.Mixture(family(), 2), bm.Data(x), restarts=2, seed=1)
+    assert drawn(plots.scatter(fit)).axes[0].has_data()
+    assert drawn(plots.predictive(fit)).axes[0].has_data()
+
+
+def test_responsibilities_stack_to_one_for_each_engine(em, mcmc):
+    figure = drawn(plots.responsibilities(em, mcmc))
+    assert len(figure.axes) == 2
+    assert {"component 0", "component 1"} <= set(texts(figure))
+    assert len(drawn(plots.responsibilities(None, mcmc)).axes) == 1
+
+
+def test_traces_show_raw_and_relabelled(mcmc):
+    figure = drawn(plots.traces(mcmc))
+    assert {"raw", "relabelled", "chain"} <= set(texts(figure))
+    raw, mended = figure.axes[:2]
+    middle = mcmc.draws["weight"][:, :, 0].mean()
+    assert np.ptp(raw.lines[0].get_ydata()) > np.ptp(mended.lines[0].get_ydata())
+    assert min(raw.lines[0].get_ydata()) < middle < max(raw.lines[0].get_ydata())
+
+
+def test_ranks_leave_the_band_only_where_labels_are_raw(em):
+    stuck = laplace_fit(em, chains=2, draws=200)
+    swapped = np.array([[0, 1], [1, 0]])
+    for name, value in stuck.draws.items():
+        value[1] = value[1][:, ::-1] if name in em.mixture.parameters else value[1]
+    stuck.permutation[:] = swapped[:, None]
+    figure = drawn(plots.ranks(stuck))
+    reach = [max(np.abs(line.get_ydata()).max() for line in ax.lines[1:]) for ax in figure.axes[:2]]
+    assert reach[0] == pytest.approx(0.5, abs=0.01) and reach[1] < 0.15
+
+
+def test_rank_ecdf_of_two_disjoint_chains():
+    p = np.array([0, 0.25, 0.5, 0.75, 1.0])
+    got = rank_ecdf(np.array([np.arange(100.0), np.arange(100.0, 200)]), p)
+    np.testing.assert_allclose(got, [[0, 0.5, 1, 1, 1], [0, 0, 0, 0.5, 1]], atol=0.011)
+
+
+def test_comparison_and_occupancy(em, mcmc):
+    figure = drawn(plots.comparison(made_up_comparison(em, mcmc)))
+    assert "mean[0, eruptions]" in [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    figure = drawn(plots.occupancy(made_up_diagnosis()))
+    assert [t.get_text() for t in figure.axes[0].texts][-1] == "17 %"
+
+
+def test_predictive_of_draws_and_of_a_point(em, mcmc):
+    for fit, source in ((mcmc, "posterior predictive"), (em, "simulated at the MAP")):
+        assert any(source in t for t in texts(drawn(plots.predictive(fit))))
+
+
+def test_figures_repeat_byte_for_byte(em):
+    assert data_uri(plots.em_traces(em)) == data_uri(plots.em_traces(em))
+
+
+def test_pyplot_is_never_loaded_by_the_plots():
+    import subprocess
+
+    code = "import bayesmix.report.plots, sys; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_bins_cover_the_data_and_keep_whole_numbers_together():
+    for x in (
+        np.array([3.0]),
+        np.array([1.0, 2, 5]),
+        np.arange(100.0),
+        np.random.default_rng(0).normal(size=500),
+    ):
+        edges, whole = _bins(x)
+        assert edges[0] < x.min() and edges[-1] > x.max()
+        assert np.histogram(x, edges)[0].sum() == len(x)
+        assert not whole or (edges % 1 == 0.5).all()
+
+
+def test_quantities_are_few_and_never_constant(faithful):
+    model = bm.Mixture(bm.Gaussian(sd=bm.Fixed([1.0, 10.0])), 2).resolve(faithful)
+    assert [q[0] for q in quantities(model, faithful)] == ["weight", "mean[eruptions]", "mean[waiting]"]
+
+
+@pytest.mark.parametrize(
+    "value,text",
+    [(0.0, "0.000"), (1.23456, "1.235"), (-1149.2198, "−1149.22"), (1e-9, "1.00e−09"), (np.nan, "–"),
+     (-np.inf, "−∞"), (True, "yes"), (3, "3"), (np.int64(7), "7"), ("word", "word")],
+)  # fmt: skip
+def test_numbers_as_text(value, text):
+    assert number(value) == text
+
+
+def test_colours_differ():
+    assert len(set(PALETTE)) == len(PALETTE)

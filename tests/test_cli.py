@@ -1,0 +1,378 @@
+"""The command line: each command, and one sentence with status 2 for whatever is wrong."""
+
+import csv
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import bayesmix as bm
+from bayesmix.certificate import Certificate
+from bayesmix.cli import main, script
+from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
+
+FAITHFUL = Path(bm.__file__).parent / "data" / "csv" / "faithful.csv"
+COLUMNS = ["--columns", "eruptions,waiting"]
+SMALL = [*COLUMNS, "--restarts", "2", "--seed", "1"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory, and no module left behind by scripts."""
+    before = set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def no_pymc(monkeypatch):
+    """Engines and judges that need PyMC or ArviZ, replaced; returns what `fit_mcmc` was called with.
+
+    Figures are left out too: `tests/report` draws them all.
+    """
+    calls = []
+    monkeypatch.setattr("bayesmix.report.sections.data_uri", lambda figure, kind: "data:image/png;base64,")
+
+    def fit_mcmc(model, data, *, progress=None, **options):
+        calls.append(options)
+        progress(1, 1)
+        return laplace_fit(options["start"], chains=2, draws=10)
+
+    def certificate(model, data, draws, seed):
+        return Certificate({"weight": 0.0, "x": 1e-12}, ("a", "b"), draws, seed)
+
+    for module, names in {
+        "bayesmix.mcmc.sample": {"fit_mcmc": fit_mcmc},
+        "bayesmix.mcmc.certificate": {"certificate": certificate},
+        "bayesmix.diagnostics.diagnose": {"diagnose": lambda *fits: made_up_diagnosis(), "WHAT": {}},
+        "bayesmix.diagnostics.compare": {"compare": made_up_comparison},
+    }.items():
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**names))
+    return calls
+
+
+def refused(capsys, *argv):
+    """The one sentence that a wrong command line gets on stderr; stdout stays empty."""
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("bayesmix") and "Traceback" not in err
+    assert err.rstrip().endswith((".", "`."))
+    return err
+
+
+# ---- the commands ------------------------------------------------------------------------------------
+
+
+def test_fit_writes_a_report_by_em_alone(here, no_pymc, capsys):
+    assert main(["fit", FAITHFUL, "-k", "2", "--family", "MVGAUSSIAN", "--engine", "em", *SMALL,
+                 "--order", "mean:eruptions", "--min-weight", "0.05"]) == 0  # fmt: skip
+    out = capsys.readouterr().out
+    assert "Optima found by EM" in out and "Verdict: sound" in out and "reports/faithful/index.html" in out
+    fit = bm.load("reports/faithful")
+    assert (fit.engine, fit.settings["restarts"], fit.settings["seed"]) == ("em", 2, 1)
+    assert [type(c).__name__ for c in fit.mixture.constraints] == ["Order", "MinWeight"]
+    assert no_pymc == []
+
+
+def test_fit_runs_both_engines_and_records_the_command(here, no_pymc, capsys):
+    assert main(["fit", FAITHFUL, "-k", "2", *COLUMNS, "--restarts", "2", "--draws", "7", "--chains", "3",
+                 "--out", "r/x"]) == 0  # fmt: skip
+    out = capsys.readouterr().out
+    assert out.index("Optima found by EM") < out.index("Verdict") < out.index("MAP beside posterior")
+    (call,) = no_pymc
+    assert (call["draws"], call["tune"], call["chains"]) == (7, 1000, 3)
+    assert f"--out r/x --seed {call['seed']}" in Path("r/x/index.html").read_text(encoding="utf-8")
+    assert bm.load("r/x").engine == "mcmc"
+
+
+def test_fit_by_mcmc_alone_leaves_the_comparison_out(here, no_pymc):
+    assert main(["fit", FAITHFUL, "-k", "2", "--engine", "mcmc", *SMALL, "--out", "r"]) == 0
+    assert not Path("r/comparison.csv").exists() and bm.load("r").engine == "mcmc"
+
+
+SCRIPT = """
+import bayesmix as bm
+data = bm.datasets.galaxies()
+model = bm.Mixture(bm.Gaussian(), components=2)
+title = "Speeds of galaxies"
+settings = {"restarts": 3, "draws": 11, "seed": 5}
+"""
+
+
+def test_run_takes_data_model_title_and_settings_from_the_script(here, no_pymc):
+    Path("speeds.py").write_text(SCRIPT)
+    assert main(["run", "speeds.py"]) == 0
+    page = Path("reports/speeds/index.html").read_text(encoding="utf-8")
+    assert "Speeds of galaxies" in page and "bayesmix run speeds.py --seed 5" in page
+    assert (no_pymc[0]["draws"], no_pymc[0]["seed"], len(bm.load("reports/speeds").runs)) == (11, 5, 3)
+
+
+def test_run_quick_and_seed_overrule_the_script(here, no_pymc):
+    Path("speeds.py").write_text(SCRIPT)
+    assert main(["run", "speeds.py", "--quick", "--seed", "9", "--out", "x"]) == 0
+    assert (no_pymc[0]["draws"], no_pymc[0]["seed"]) == (400, 9)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The netCDF file of an EM fit to Old Faithful."""
+    model = bm.Mixture(bm.MvGaussian(), 2, constraints=bm.Order("mean", by=0))
+    fit = bm.fit_em(model, bm.datasets.old_faithful(), restarts=1, seed=1)
+    return fit.save(tmp_path_factory.mktemp("saved") / "fit.nc"), fit
+
+
+def test_predict_matches_columns_by_name(here, saved, capsys):
+    path, fit = saved
+    Path("new.csv").write_text("waiting,other,eruptions\n55,x,2\n80,y,4.3\n")
+    assert main(["predict", path.parent, "new.csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [r["em class"] for r in rows] == ["0", "1"]
+    proba = fit.predict_proba([[2, 55], [4.3, 80]])
+    np.testing.assert_allclose([[float(r["em p(0)"]), float(r["em p(1)"])] for r in rows], proba)
+    assert main(["predict", path, "new.csv", "--out", "out.csv"]) == 0
+    assert capsys.readouterr().out == ""
+    assert list(csv.DictReader(io.StringIO(Path("out.csv").read_text()))) == rows
+    assert sorted(p.name for p in here.iterdir()) == ["new.csv", "out.csv"]
+
+
+def test_check_compares_the_fresh_with_the_stored_certificate(saved, no_pymc, monkeypatch, capsys):
+    assert main(["check", saved[0], "--draws", "5"]) == 0
+    out = capsys.readouterr().out
+    assert "1.0e-12" in out and "Stored:" in out and "on 5 prior" in out
+
+    def certificate(model, data, draws, seed):
+        return Certificate({"weight": 1e-5}, ("a", "b"), draws, seed)
+
+    monkeypatch.setattr(sys.modules["bayesmix.mcmc.certificate"], "certificate", certificate)
+    assert main(["check", saved[0]]) == 1
+    assert "`weight` differs" in capsys.readouterr().out
+
+
+def test_list_names_everything(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    for name in (*bm.datasets.catalogue(), *bm.families(), "InverseWishart", "Flat", "Order", "MinWeight"):
+        assert name in out
+    assert "FromData" not in out
+
+
+def test_help_of_every_command_is_worth_reading(capsys):
+    assert main(["--help"]) == 0
+    assert main(["--version"]) == 0
+    for name in ("run", "fit", "predict", "check", "list"):
+        assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "reports/<name>" in out and "mean:eruptions" in out and bm.__version__ in out
+
+
+def test_help_and_em_start_without_heavy_imports():
+    code = (
+        "import sys; from bayesmix.cli import main; main(['--help']); main(['list']);"
+        "sys.exit(bool({'pymc', 'pytensor', 'arviz', 'nutpie', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+OWN_FAMILY = """
+from dataclasses import dataclass
+import numpy as np
+import bayesmix as bm
+
+@dataclass(frozen=True, eq=False)
+class OwnLaplace(bm.Family):
+    '''x_j | z = k ~ Laplace(centre_kj, 1), features independent.'''
+
+    centre: bm.Prior = bm.parameter("feature")
+
+    def logpdf(self, x, centre):
+        return -np.abs(x[:, None, :] - centre).sum(axis=2) - x.shape[1] * np.log(2)
+
+    def dist(self, centre):
+        import pymc as pm
+        return pm.Laplace.dist(centre, 1.0)
+
+    def draw(self, z, rng, centre):
+        return rng.laplace(centre[z], 1.0)
+"""
+
+
+def test_a_family_of_ones_own_works_from_the_command_line(here, no_pymc, capsys):
+    Path("own.py").write_text(OWN_FAMILY)
+    Path("x.csv").write_text("a\n" + "\n".join(map(str, [0, 0.1, -0.2, 0.3, 9, 9.1, 8.8, 9.2])))
+    assert main(["fit", "x.csv", "-k", "2", "--family", "ownlaplace", "--import", "own.py", "--engine", "em",
+                 "--restarts", "2", "--seed", "1"]) == 0  # fmt: skip
+    assert main(["predict", "reports/x", "x.csv", "--import", "own.py"]) == 0
+    assert main(["list", "--import", "own.py"]) == 0
+    assert "Laplace(centre_kj, 1)" in capsys.readouterr().out
+
+
+# ---- bad input ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv,words",
+    [
+        ([], "COMMAND"),
+        (["paint"], "invalid choice"),
+        (["fit", "nothing.csv", "-k", "2"], "no such file"),
+        (["fit", "a.csv", "-k", "1:5"], "choosing the number of components comes later"),
+        (["fit", "a.csv", "-k", "0"], "at least 1"),
+        (["fit", "a.csv"], "--components"),
+        (["fit", "a.csv", "-k", "2", "--columns", "c"], "'c'|\"c\""),
+        (["fit", "a.csv", "-k", "2", "--label", "c"], "label"),
+        (["fit", "a.csv", "-k", "2", "--row-weight", "b"], "weight"),
+        (["fit", "words.csv", "-k", "2", "--columns", "a,w"], "number"),
+        (["fit", "infinite.csv", "-k", "2"], "finite"),
+        (["fit", "missing.csv", "-k", "2"], "missing"),
+        (["fit", "a.csv", "-k", "2", "--family", "cauchy"], "no such family"),
+        (["fit", "a.csv", "-k", "2", "--family", "poisson", "--columns", "b"], "Poisson"),
+        (["fit", "a.csv", "-k", "2", "--order", "size"], "size"),
+        (["fit", "a.csv", "-k", "2", "--order", "mean:z"], "z"),
+        (["fit", "a.csv", "-k", "2", "--min-weight", "0.6"], "below"),
+        (["fit", "a.csv", "-k", "2", "--min-weight", "much"], "invalid float"),
+        (["fit", "a.csv", "-k", "2", "--seed", "-1"], "at least 0|expected one argument"),
+        (["fit", "a.csv", "-k", "2", "--out", "a.csv/x"], "is a file"),
+        (["fit", "a.csv", "-k", "2", "--out", "/proc/x"], "cannot be written"),
+        (["fit", "a.csv", "-k", "2", "--import", "nowhere.py"], "no such file"),
+        (["fit", "a.csv", "-k", "2", "--import", "no_such_module"], "no_such_module"),
+        (["run", "nothing.py"], "no such file"),
+        (["run", "empty.py"], "define `data`"),
+        (["run", "wrong.py"], "line 2: NameError"),
+        (["run", "syntax.py"], "line 1: SyntaxError"),
+        (["run", "model.py"], "must be a bm.Mixture"),
+        (["run", "settings.py"], "'restart'"),
+        (["run", "badprior.py"], "positive"),
+        (["predict", "nothing", "a.csv"], "no such file"),
+        (["predict", "a.csv", "a.csv"], "netCDF"),
+        (["check", "nothing"], "no such file"),
+        (["check", "words.csv"], "netCDF"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+def test_bad_input_is_one_sentence_and_status_2(here, capsys, argv, words):
+    files = {
+        "a.csv": "a,b\n1,-2\n2,3\n4,5\n7,1\n",
+        "words.csv": "a,w\n1,x\n2,y\n",
+        "infinite.csv": "a\n1\ninf\n",
+        "missing.csv": "a,b\n1,2\n,3\n2,2\n",
+        "empty.py": "",
+        "wrong.py": "import bayesmix as bm\ndata = galaxies\n",
+        "syntax.py": "data = (\n",
+        "model.py": "data = [1.0, 2.0]\nmodel = 3\n",
+        "settings.py": SCRIPT + "settings = {'restart': 3}\n",
+        "badprior.py": "import bayesmix as bm\nmodel = bm.Mixture(bm.Gaussian(var=bm.HalfNormal(-1)), 2)\n",
+    }
+    for name, text in files.items():
+        Path(name).write_text(text)
+    import re
+
+    assert re.search(words, refused(capsys, *argv))
+    assert {p.name for p in here.iterdir()} - {"__pycache__"} == set(files)
+
+
+def test_predict_refuses_rows_without_the_columns(here, saved, capsys):
+    Path("new.csv").write_text("waiting\n55\n")
+    assert "eruptions" in refused(capsys, "predict", str(saved[0]), "new.csv")
+    assert "cannot be written" in refused(
+        capsys, "predict", str(saved[0]), str(FAITHFUL), "--out", "no/such/folder.csv"
+    )
+
+
+def test_a_script_whose_name_is_taken_does_not_replace_the_module(here, no_pymc):
+    Path("json.py").write_text(SCRIPT)
+    assert main(["run", "json.py", "--quick", "--out", "x"]) == 0
+    assert sys.modules["json"] is json and json.dumps([1]) == "[1]"
+
+
+# ---- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_while_sampling_keeps_the_em_report(here, no_pymc, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["bayesmix.mcmc.sample"], "fit_mcmc", interrupted)
+    assert main(["fit", FAITHFUL, "-k", "2", *SMALL, "--out", "r"]) == 130
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "EM result is finished" in err
+    assert bm.load("r").engine == "em"
+
+
+def test_ctrl_c_after_some_chains_keeps_them(here, no_pymc, monkeypatch, capsys):
+    def partial(model, data, *, start, **options):
+        fit = laplace_fit(start, chains=1, draws=10)
+        fit.settings["partial"] = True
+        return fit
+
+    monkeypatch.setattr(sys.modules["bayesmix.mcmc.sample"], "fit_mcmc", partial)
+    assert main(["fit", FAITHFUL, "-k", "2", *SMALL, "--out", "r"]) == 130
+    assert "finished chains are kept" in capsys.readouterr().err
+    assert bm.load("r").engine == "mcmc"
+    assert "MCMC ended early by Ctrl-C" in Path("r/index.html").read_text(encoding="utf-8")
+
+
+def test_ctrl_c_in_em_keeps_the_finished_restarts(here, no_pymc, monkeypatch, capsys):
+    from bayesmix.em import restarts
+
+    once, count = restarts.one, []
+
+    def one(*args):
+        count.append(1)
+        if len(count) > 2:
+            raise KeyboardInterrupt
+        return once(*args)
+
+    monkeypatch.setattr(restarts, "one", one)
+    assert main(["fit", FAITHFUL, "-k", "2", *COLUMNS, "--restarts", "9", "--out", "r"]) == 130
+    assert len(bm.load("r").runs) == 2 and no_pymc == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_before_anything_is_finished_writes_nothing(here):
+    Path("slow.py").write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
+    command = [shutil.which("bayesmix", path=str(Path(sys.executable).parent)), "run", "slow.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "started\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "bayesmix: interrupted; nothing was written.\n"
+    assert not Path("reports").exists()
+
+
+# ---- the whole way -----------------------------------------------------------------------------------
+
+
+def test_the_whole_way_with_pymc(here, capsys):
+    """Script in, certified report out: the only test here that compiles."""
+    Path("speeds.py").write_text(
+        SCRIPT.replace("11", "100, 'tune': 200, 'chains': 2").replace(
+            "components=2)", "components=2, constraints=bm.Order('mean'))"
+        )
+    )
+    assert main(["run", "speeds.py"]) == 0
+    out = capsys.readouterr().out
+    assert "Verdict:" in out and "MAP beside posterior" in out and "agree to" in out
+    fit = bm.load("reports/speeds")
+    assert fit.engine == "mcmc" and fit.certificate.ok and "PyMC model" in fit.certificate.readings
+    assert main(["check", "reports/speeds", "--draws", "20"]) == 0
+
+
+def test_names_of_settings_are_those_of_the_options():
+    from bayesmix.cli import FULL
+
+    assert set(script.SETTINGS) == {*FULL, "seed"}
