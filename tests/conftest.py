@@ -50,3 +50,25 @@ def iris():
 @pytest.fixture(scope="session")
 def davis():
     return bm.datasets.davis(("height", "weight"))
+
+
+@pytest.fixture(scope="session")
+def faithful_model():
+    """The model of the README: full covariance, ordered means, a floor under the weights."""
+    return bm.Mixture(
+        bm.MvGaussian(mean=bm.Normal([3.5, 70], [1, 15]), cov=bm.InverseWishart(4, [[0.4, 0], [0, 80]])),
+        components=2,
+        weight=bm.Dirichlet(2.0),
+        constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)),
+    )
+
+
+@pytest.fixture(scope="session")
+def faithful_em(faithful_model, faithful):
+    return bm.fit_em(faithful_model, faithful, seed=1)
+
+
+@pytest.fixture(scope="session")
+def faithful_mcmc(faithful_model, faithful, faithful_em):
+    """One MCMC fit for all tests; read-only."""
+    return bm.fit_mcmc(faithful_model, faithful, start=faithful_em, seed=2)

@@ -149,7 +149,6 @@ def _sample(em, engine, plan, out, title, args):
         diagnosis, table = diagnose(mcmc, em), compare(em, mcmc)
     terminal.show_diagnosis(diagnosis)
     terminal.show_comparison(table)
-    terminal.say(mcmc.certificate.summary())
     both = engine == "both"
     with terminal.waiting("writing the report"):
         page = write_report(

@@ -166,17 +166,23 @@ def constrain(problem, here, old, new):
     from scipy.optimize import minimize
 
     model = problem.mixture
+    perm = np.arange(model.components)
     for c in model.constraints:
         if problem.exchangeable and not c.symmetric:
-            new = model.permute(new, np.argsort(c.coordinate(new), kind="stable"))
+            perm = perm[np.argsort(c.coordinate(model.permute(new, perm)), kind="stable")]
+    ordered = model.permute(new, perm)
     hard = [c for c in model.constraints if c.hard]
     soft = [c for c in model.constraints if not c.hard]
-    broken = any((c.value(new, np) < 0).any() for c in hard)
-    if not broken and not soft:
-        return new
+    if not soft and not any((c.value(ordered, np) < 0).any() for c in hard):
+        return ordered
 
-    before = expected(problem, here, old)
-    start = old if broken or expected(problem, here, new) <= before else new
+    # Relabelling theta and statistics together leaves everything but the constraints unchanged, so the
+    # sorted pair may be compared with the old one.
+    start, best = old, expected(problem, here, old)
+    for stats, theta in ((here, new), (relabelled(here, perm), ordered)):
+        value = expected(problem, stats, theta)
+        if value > best:
+            start, best, here = theta, value, stats
     walled = replace(problem, mixture=replace(model, constraints=tuple(soft)))
     scale = max(1.0, here.counts.sum())
 
@@ -196,7 +202,13 @@ def constrain(problem, here, old, new):
         method="SLSQP",
         options={"maxiter": 100, "ftol": 1e-14},
     )
-    best = model.from_vector(found.x, start)
+    top = model.from_vector(found.x, start)
     for c in hard:  # what rounding left of a violation
-        best = c.project(best, best["weight"])
-    return best if expected(problem, here, best) > expected(problem, here, start) else start
+        top = c.project(top, top["weight"])
+    return top if expected(problem, here, top) > best else start
+
+
+def relabelled(here, perm):
+    """The same E-step with new component k being old component perm[k]."""
+    by_rows = len(here.counts) != len(here.stats) or here.stats.shape[1] == len(here.counts)
+    raise NotImplementedError(by_rows)

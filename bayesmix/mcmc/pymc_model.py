@@ -89,7 +89,7 @@ def _row_logp(mixture, d):
         own = {n: pt.specify_shape(theta[n], mixture.field_shape(n, d)) for n in names[1:]}
         if isinstance(family, ExponentialFamily):
             if family.location is not None:
-                own[family.location] = own[family.location] - origin
+                own[family.location] = own[family.location] - pt.specify_shape(origin, (d,))
             joint = pt.dot(family.natural(pt, **own), features)
         else:
             joint, base = dist_logp(family, value, own).T, 0.0

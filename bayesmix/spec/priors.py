@@ -631,16 +631,17 @@ class InverseWishart(Prior):
 def _inverse_wishart_logp(value, df, scale):
     """The same density in PyTensor, from the entries of V^-1."""
     import pytensor.tensor as pt
-    from pymc.distributions.dist_math import multigammaln as pt_multigammaln
 
     d = int(value.type.shape[-1] or scale.type.shape[-1])
     P, log_det = precision_and_log_det(pt, value, d)
     scale_log_det = precision_and_log_det(pt, scale, d)[1]
     trace = sum((1.0 if i == j else 2.0) * scale[:, i, j] * P[i, j] for i, j in P)
+    # written out, since PyMC's multigammaln mistakes a batch of df for its own index
+    log_gamma = 0.25 * d * (d - 1) * np.log(np.pi) + sum(pt.gammaln(0.5 * (df - j)) for j in range(d))
     return (
         0.5 * df * scale_log_det
         - 0.5 * df * d * np.log(2.0)
-        - pt_multigammaln(df / 2, d)
+        - log_gamma
         - 0.5 * (df + d + 1) * log_det
         - 0.5 * trace
     )

