@@ -139,6 +139,9 @@ def save(fit, path):
     os.close(handle)
     try:
         fit.tree.to_netcdf(temporary, engine="netcdf4")
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp made it private
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -17,11 +17,11 @@ ROWS = (
     ("data.data",),
     ("data.readers", "data.datasets"),
     ("data",),
-    ("spec.supports", "spec.climb"),
+    ("spec.matrices", "spec.transforms", "spec.climb"),
+    ("spec.supports",),
     ("spec.priors",),
     ("spec.families.base",),
     ("spec.families",),
-    ("spec.transforms",),
     ("spec.constraints",),
     ("spec.mixture",),
     ("spec.encode",),
@@ -42,7 +42,6 @@ ROWS = (
 # Doorways: calls that lead down on purpose, always inside a function, so that importing follows the table.
 DOORWAYS = {
     ("spec.mixture", "mcmc"),  # Mixture.to_pymc
-    ("spec.constraints", "spec.transforms"),  # Constraint.transform needs PyMC
     ("fit", "store"),  # Fit.tree, Fit.save
     ("store", "em"),  # load rebuilds the runs and optima
 }

@@ -179,7 +179,7 @@ def constrain(problem, here, old, new):
     # Relabelling theta and statistics together leaves everything but the constraints unchanged, so the
     # sorted pair may be compared with the old one.
     start, best = old, expected(problem, here, old)
-    for stats, theta in ((here, new), (relabelled(here, perm), ordered)):
+    for stats, theta in ((here, new), (relabelled(problem, here, perm), ordered)):
         value = expected(problem, stats, theta)
         if value > best:
             start, best, here = theta, value, stats
@@ -208,7 +208,8 @@ def constrain(problem, here, old, new):
     return top if expected(problem, here, top) > best else start
 
 
-def relabelled(here, perm):
+
+def relabelled(problem, here, perm):
     """The same E-step with new component k being old component perm[k]."""
-    by_rows = len(here.counts) != len(here.stats) or here.stats.shape[1] == len(here.counts)
-    raise NotImplementedError(by_rows)
+    stats = here.stats[perm] if problem.exponential else here.stats[:, perm]
+    return replace(here, counts=here.counts[perm], stats=stats)

@@ -65,7 +65,7 @@ def census(problem, runs):
         else:
             groups.append([i])
     modes = [_examine(problem, runs, group) for group in groups]
-    modes = _merge(problem, modes)
+    modes = _weigh_once(problem, _merge(problem, modes))
     best = modes[0] if modes else None
     modes = [replace(m, differs=differs(problem, best, m)) for m in modes]
     lost = tuple(i for i, r in enumerate(runs) if r.status == COLLAPSED)
@@ -156,7 +156,7 @@ def _examine(problem, runs, group):
                        log_likelihood=at.log_likelihood, definite=definite(hessian))  # fmt: skip
         if not mode.definite:
             return replace(mode, reason="the Hessian is not negative definite")
-        u, value, hessian = Surface(problem, theta, jacobian=True).newton(u)
+        u, value, hessian = Surface(problem, theta, jacobian=True).newton(u, hessian)
     if not definite(hessian):
         return replace(mode, reason="the density in unconstrained coordinates has no mode nearby")
     mass = value + 0.5 * p * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
@@ -181,6 +181,24 @@ def _merge(problem, modes):
         else:
             merged.append(mode)
     return merged
+
+
+def _weigh_once(problem, modes):
+    """No mass is counted twice: optima whose densities in u climb to one mode leave it to the best of them."""
+    owners, out = [], []
+    for mode in modes:
+        if np.isfinite(mode.log_mass) and len(mode.u):
+            theta = problem.mixture.from_vector(mode.u, problem.inward(mode.theta))
+            for other, j in owners:
+                perm = match(problem, problem.outward(other), problem.outward(theta))
+                if change(other, problem.mixture.permute(theta, perm)) < 0.01:
+                    reason = f"in unconstrained coordinates it is part of the mode of optimum {j}"
+                    mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
+                    break
+            else:
+                owners.append((theta, len(out)))
+        out.append(mode)
+    return out
 
 
 def differs(problem, best, mode):

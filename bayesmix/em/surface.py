@@ -16,6 +16,10 @@ from bayesmix.em.kernel import Problem
 from bayesmix.spec.climb import gradient
 
 
+FAR = 0.3  # a move in u after which a Newton step asks for a new Hessian
+NEAR = 1e-3  # a move in u below which the old one is still that of the mode
+
+
 @dataclass(frozen=True)
 class Surface:
     """log posterior(theta(u)), plus log |d theta / d u| when `jacobian`: the density of u itself."""
@@ -53,17 +57,20 @@ class Surface:
             h[j] = (self.gradient(u + e) - self.gradient(u - e)) / (2 * step)
         return 0.5 * (h + h.T)
 
-    def newton(self, u, steps=12):
-        """u after damped Newton steps that never go down, its value and the Hessian there."""
+    def newton(self, u, hessian=None, steps=30):
+        """u after damped Newton steps that never go down, its value and the Hessian there.
+
+        The Hessian is the costly part: a given one, or the first, serves every step until u has
+        moved by more than FAR (five times at most), and only the last one is exact.
+        """
         value = self.value(u)
-        hessian = self.hessian(u)
+        exact = hessian is None
+        hessian = self.hessian(u) if exact else hessian
+        moved, budget = 0.0, 5
         for _ in range(steps):
             g = self.gradient(u)
-            try:
-                direction = np.linalg.solve(-hessian, g) if definite(hessian) else None
-            except np.linalg.LinAlgError:
-                direction = None
-            if direction is None or g @ direction < 1e-9:
+            direction = ascent(hessian, g)
+            if not g @ direction >= 1e-10:
                 break
             for scale in (1.0, 0.5, 0.25, 0.1, 0.02):
                 new = self.value(u + scale * direction)
@@ -72,6 +79,14 @@ class Surface:
             else:
                 break
             u, value = u + scale * direction, new
+            moved += scale * np.abs(direction).max()
+            exact = False
+            if moved > FAR or not definite(hessian):
+                budget -= 1
+                if budget == 0:
+                    break
+                hessian, moved, exact = self.hessian(u), 0.0, True
+        if not exact and (moved > NEAR or not definite(hessian) or self.jacobian):
             hessian = self.hessian(u)
         return u, value, hessian
 
@@ -86,3 +101,10 @@ def definite(hessian):
         return False
     scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
     return bool(np.linalg.eigvalsh(hessian / np.outer(scale, scale)).max(initial=-1.0) < -1e-7)
+
+
+def ascent(hessian, g):
+    """Newton's direction with every curvature taken as negative: uphill even at a saddle."""
+    value, vector = np.linalg.eigh(-hessian)
+    size = np.maximum(np.abs(value), 1e-8 * np.abs(value).max(initial=1e-300))
+    return vector @ ((vector.T @ g) / size)

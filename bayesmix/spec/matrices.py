@@ -4,7 +4,7 @@ Elementwise operations on (K,) vectors serve NumPy and PyTensor alike, compile i
 time of batched linear algebra and differentiate at no extra cost.
 """
 
-UNROLL = 6  # up to this size entries are written out; beyond it PyTensor's linear algebra is used
+UNROLL = {"numpy": 2, "pytensor.tensor": 6}  # up to this size writing out is the faster way
 
 
 def inverse_factor(xp, cov, d):
@@ -24,7 +24,7 @@ def inverse_factor(xp, cov, d):
 
 def precision_and_log_det(xp, cov, d):
     """Entries P_ij of cov^-1 for i <= j, (K,) vectors in a dict, and log |cov|, (K,)."""
-    if d > UNROLL:
+    if d > UNROLL[xp.__name__]:
         factor = xp.linalg.cholesky(cov)
         inverse = xp.linalg.inv(cov)
         log_det = sum(2 * xp.log(factor[:, i, i]) for i in range(d))

@@ -1,6 +1,7 @@
 """The main job on real data: EM and MCMC of Old Faithful, the certificate, the verdict, the comparison."""
 
 import numpy as np
+import pytest
 
 import bayesmix as bm
 
@@ -89,6 +90,7 @@ def test_same_seed_same_draws_for_one_and_two_workers(golden):
         np.testing.assert_array_equal(fits[0].log_posteriors, other.log_posteriors)
 
 
+@pytest.mark.certify
 def test_the_c_callback_gives_the_same_draws_for_one_and_two_workers(golden, monkeypatch):
     from bayesmix.mcmc import samplers
 
