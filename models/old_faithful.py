@@ -24,7 +24,7 @@ model = bm.Mixture(
     weight=bm.Dirichlet(2.0),
     constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)),
 )
-settings = {"restarts": 50, "draws": 1000, "tune": 1000, "chains": 4, "seed": 1}
+settings = {"restarts": 50, "draws": 1000, "tune": 500, "chains": 4, "seed": 1}
 
 if __name__ == "__main__":
     from bayesmix.cli import main

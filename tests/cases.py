@@ -2,7 +2,7 @@
 
     cases.all_cases()   the product of families, labels and constraints
     cases.pairwise()    a short list in which every pair of levels of any two factors occurs
-    cases.extras()      what the product leaves out: row weights, Fixed and Flat parameters, classes, other priors
+    cases.extras()      what the product leaves out: row weights, Fixed, Flat, classes, other priors
 
 Each `Case` has an `id`, a `model` (bm.Mixture) and its `data` (bm.Data, 12 rows);
 `pytest.mark.parametrize("case", cases.pairwise(), ids=cases.name)` names the tests.
@@ -28,7 +28,13 @@ KINDS = (
 )
 POOLS = ("own", "isotropic", "shared", "both")
 LABELS = ("none", "some", "all", "soft")
-ORDERS = ("none", "transform", "potential", "soft", "weights")  # "weights": the weights themselves are ordered
+ORDERS = (
+    "none",
+    "transform",
+    "potential",
+    "soft",
+    "weights",
+)  # "weights": the weights themselves are ordered
 FLOORS = ("none", "transform", "potential", "soft")
 FACTORS = {"kind": KINDS, "d": (1, 2), "pool": POOLS, "labels": LABELS, "order": ORDERS, "floor": FLOORS}
 
@@ -107,7 +113,9 @@ def make(kind, d, pool="own", labels="none", order="none", floor="none"):
         constraints.append(bm.Order(field, by="x0" if d > 1 else None, enforce=order))
     if floor != "none":
         constraints.append(bm.MinWeight(0.1, enforce=floor))
-    model = bm.Mixture(family(kind, d, pool), components=K, weight=bm.Dirichlet(2.0), constraints=tuple(constraints))
+    model = bm.Mixture(
+        family(kind, d, pool), components=K, weight=bm.Dirichlet(2.0), constraints=tuple(constraints)
+    )
     levels = {"kind": kind, "d": d, "pool": pool, "labels": labels, "order": order, "floor": floor}
     data = bm.Data(x, label=label(labels, z, K))
     return Case("-".join(str(v) for v in levels.values()), model, data, levels)
@@ -142,7 +150,9 @@ def rows(kind, d, K):
         x = rng.random((N, 2)) < np.stack([(z + 0.5) / K, 0.5 + 0.0 * z], axis=1)
         x = x[:, :d]
     else:
-        x = np.stack([3.0 * z, -1.0 * z], axis=1) + rng.normal(size=(N, 2)) @ np.array([[1.0, 0.4], [0.0, 0.8]])
+        x = np.stack([3.0 * z, -1.0 * z], axis=1) + rng.normal(size=(N, 2)) @ np.array(
+            [[1.0, 0.4], [0.0, 0.8]]
+        )
         x = x[:, :d]
     return x.astype(float), z
 
@@ -169,7 +179,7 @@ def extras():
         out.append(Case(id, model, bm.Data(x, **data), {}))
 
     x, z = rows("gaussian_var", 1, 2)
-    x2, z2 = rows("gaussian_var", 2, 2)
+    x2, _ = rows("gaussian_var", 2, 2)
     counts, _ = rows("poisson", 2, 2)
     gaussian = family("gaussian_var", 1)
     weight = np.tile([1.0, 2.0, 0.5], 4)
@@ -184,12 +194,21 @@ def extras():
     add("left_out_counts", bm.Mixture(bm.Poisson(), 2), counts)
     add("flat_shared", bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat(), shared=True), 2), x2)
     add("flat_weight", bm.Mixture(gaussian, 2, weight=bm.Flat()), x)
-    add("own_priors", bm.Mixture(bm.Gaussian(mean=bm.Normal([0.0, 4.0], [1.0, 2.0]), var=bm.InverseGamma(2, 1)), 2), x)
+    add(
+        "own_priors",
+        bm.Mixture(bm.Gaussian(mean=bm.Normal([0.0, 4.0], [1.0, 2.0]), var=bm.InverseGamma(2, 1)), 2),
+        x,
+    )
     add("uniform", bm.Mixture(bm.Gaussian(mean=bm.Uniform(-9, 9), sd=bm.Uniform(0.1, 5)), 2), x)
     add("gamma_sd", bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 5), sd=bm.Gamma(2, 1)), 2), x)
     add("lognormal_var", bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 5), var=bm.LogNormal(0, 0.7)), 2), x)
     add("exponential_rate", bm.Mixture(bm.Poisson(rate=bm.Exponential(0.2)), 2), counts)
     classes = bm.Mixture(gaussian, 3, classes=[0, 0, 1])
     add("classes", classes, x, label=np.where(z == 1, 1, np.where(np.arange(N) < 6, 0, -1)))
-    add("constrained_classes", replace(classes, constraints=(bm.MinWeight(0.05),)), x, label=label("some", z, 2))
+    add(
+        "constrained_classes",
+        replace(classes, constraints=(bm.MinWeight(0.05),)),
+        x,
+        label=label("some", z, 2),
+    )
     return out

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bayesmix.errors import InputError
 
-FULL = {"restarts": 50, "draws": 1000, "tune": 1000, "chains": 4}
+FULL = {"restarts": 50, "draws": 1000, "tune": 500, "chains": 4}
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ from pathlib import Path
 from bayesmix.cli import FULL
 from bayesmix.cli.script import build_model, import_module, read_script, write_text
 
-QUICK = {"restarts": 10, "draws": 400, "tune": 400, "chains": 4}
+QUICK = {"restarts": 10, "draws": 400, "tune": 300, "chains": 4}
 KEPT = "interrupted; the EM result is finished and its report is in {}."
 
 

@@ -46,10 +46,13 @@ class Evidence:
         if not fit.mixture.is_constant("weight"):
             for k in range(fit.mixture.components - 1):
                 out[f"weight, {_ordinal(k)} smallest"] = weights[..., k]
-        at = x[quantile_rows(x)]
-        density = np.empty((*fit.shape, len(at)))
-        for c, s in np.ndindex(*fit.shape):
-            density[c, s] = logsumexp(fit.mixture.log_joint(at, fit.theta(c, s, relabelled=False)), axis=1)
+        at = quantile_rows(x)
+        if "log_likelihood" in fit.groups and fit.data.weight is None and not fit.data.is_labelled:
+            density = fit.groups["log_likelihood"]["x"].values[..., at]
+        else:
+            density = np.empty((*fit.shape, len(at)))
+            for c, s in np.ndindex(*fit.shape):
+                density[c, s] = logsumexp(fit.mixture.log_joint(x[at], fit.theta(c, s, relabelled=False)), axis=1)
         for j, q in enumerate(QUANTILES):
             out[f"log density at the {q:.0%} row"] = density[..., j]
         return out

@@ -151,7 +151,10 @@ def expected(problem, here, theta):
             q = np.sum(np.where(here.stats > 0, here.stats * np.where(here.stats > 0, log_f, 0.0), 0.0))
         if not model.is_constant("weight"):
             q += np.sum(np.where(here.counts > 0, here.counts * np.log(theta["weight"]), 0.0))
-        q += sum(model.log_prior(theta).values())
+        try:
+            q += sum(model.log_prior(theta).values())
+        except np.linalg.LinAlgError:
+            return -np.inf  # rounding left no positive definite matrix
     return float(q) if np.isfinite(q) else -np.inf
 
 

@@ -138,7 +138,7 @@ def _examine(problem, runs, group):
     theta, value = problem.inward(r.theta), r.log_posterior
     kind, p = kind_of(problem, theta, r.counts), problem.mixture.df(problem.x.shape[1])
     nan = Mode(r.theta, value, r.log_likelihood, len(group), len(group) / len(runs), kind, np.nan, False, np.nan,
-               "", "", restarts=tuple(group))  # fmt: skip
+               "", "", restarts=tuple(sorted(group)))  # fmt: skip
     if kind != "interior":
         return replace(nan, reason=f"the optimum is not an interior one ({kind})")
     if p == 0:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bayesmix.em.engine import expected
 from bayesmix.em.kernel import Problem
-from bayesmix.spec.climb import gradient
+from bayesmix.spec.climb import forward_gradient, gradient
 
 
 FAR = 0.3  # a move in u after which a Newton step asks for a new Hessian
@@ -35,8 +35,8 @@ class Surface:
             v = self.problem.e_step(theta).objective + sum(model.log_prior(theta).values())
         return self._finite(v + (model.log_jacobian(u, self.like) if self.jacobian else 0.0))
 
-    def gradient(self, u):
-        """(p,), central differences of Q."""
+    def gradient(self, u, difference=gradient):
+        """(p,), differences of Q, central ones unless told."""
         model = self.problem.mixture
         with np.errstate(all="ignore"):
             here = self.problem.e_step(model.from_vector(u, self.like))
@@ -45,7 +45,7 @@ class Surface:
             value = expected(self.problem, here, model.from_vector(v, self.like))
             return value + (model.log_jacobian(v, self.like) if self.jacobian else 0.0)
 
-        return gradient(q, u)
+        return difference(q, u)
 
     def hessian(self, u, step=1e-4):
         """(p, p), central differences of the gradient, symmetrised."""
@@ -54,22 +54,34 @@ class Surface:
         for j in range(p):
             e = np.zeros(p)
             e[j] = step
-            h[j] = (self.gradient(u + e) - self.gradient(u - e)) / (2 * step)
+            h[j] = (self.gradient(u + e, forward_gradient) - self.gradient(u - e, forward_gradient)) / (2 * step)
         return 0.5 * (h + h.T)
 
-    def newton(self, u, hessian=None, steps=30):
+    def newton(self, u, hessian=None):
         """u after damped Newton steps that never go down, its value and the Hessian there.
 
-        The Hessian is the costly part: a given one, or the first, serves every step until u has
-        moved by more than FAR (five times at most), and only the last one is exact.
+        The Hessian is the costly part: a given one, or the first, serves every step while it is
+        negative definite and u stays near; a longer way is walked by L-BFGS, and only the last
+        Hessian is exact.
         """
+        hessian = self.hessian(u) if hessian is None else hessian
+        start = u
+        u, value = self._steps(u, hessian) if definite(hessian) else self._walk(u)
+        far = np.abs(u - start).max(initial=0.0)
+        if far > FAR and definite(hessian):
+            u, value = self._walk(u)
+        if far > NEAR or self.jacobian or not definite(hessian):
+            hessian = self.hessian(u)
+            if definite(hessian):
+                u, value = self._steps(u, hessian)
+        return u, value, hessian
+
+    def _steps(self, u, hessian, count=30):
+        """Newton steps with one Hessian."""
         value = self.value(u)
-        exact = hessian is None
-        hessian = self.hessian(u) if exact else hessian
-        moved, budget = 0.0, 5
-        for _ in range(steps):
+        for _ in range(count):
             g = self.gradient(u)
-            direction = ascent(hessian, g)
+            direction = np.linalg.solve(-hessian, g)
             if not g @ direction >= 1e-10:
                 break
             for scale in (1.0, 0.5, 0.25, 0.1, 0.02):
@@ -79,16 +91,17 @@ class Surface:
             else:
                 break
             u, value = u + scale * direction, new
-            moved += scale * np.abs(direction).max()
-            exact = False
-            if moved > FAR or not definite(hessian):
-                budget -= 1
-                if budget == 0:
-                    break
-                hessian, moved, exact = self.hessian(u), 0.0, True
-        if not exact and (moved > NEAR or not definite(hessian) or self.jacobian):
-            hessian = self.hessian(u)
-        return u, value, hessian
+        return u, value
+
+    def _walk(self, u):
+        """L-BFGS from u."""
+        from scipy.optimize import minimize
+
+        found = minimize(
+            lambda v: min(-self.value(v), 1e300), u, jac=lambda v: -self.gradient(v), method="L-BFGS-B",
+            options={"maxiter": 40, "ftol": 1e-15, "gtol": 1e-6},
+        )  # fmt: skip
+        return found.x, -found.fun
 
     @staticmethod
     def _finite(v):
@@ -102,9 +115,3 @@ def definite(hessian):
     scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
     return bool(np.linalg.eigvalsh(hessian / np.outer(scale, scale)).max(initial=-1.0) < -1e-7)
 
-
-def ascent(hessian, g):
-    """Newton's direction with every curvature taken as negative: uphill even at a saddle."""
-    value, vector = np.linalg.eigh(-hessian)
-    size = np.maximum(np.abs(value), 1e-8 * np.abs(value).max(initial=1e-300))
-    return vector @ ((vector.T @ g) / size)

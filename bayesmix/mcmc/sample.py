@@ -18,7 +18,7 @@ def fit_mcmc(
     data,
     *,
     draws=1000,
-    tune=1000,
+    tune=500,
     chains=4,
     start=None,
     sampler="nutpie",

@@ -15,6 +15,16 @@ def gradient(f, u, step=6e-6):
     return g
 
 
+def forward_gradient(f, u, step=1e-5):
+    """One-sided differences of f at u: half the cost, error O(step); enough to be differenced once more."""
+    here, g = f(u), np.empty(len(u))
+    for j in range(len(u)):
+        up = u.copy()
+        up[j] += step * max(1.0, abs(u[j]))
+        g[j] = (f(up) - here) / (up[j] - u[j])
+    return g
+
+
 def climb(f, u, max_iter=200):
     """The highest point found by BFGS from u, or None if f did not rise."""
     from scipy.optimize import minimize

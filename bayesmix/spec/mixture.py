@@ -158,7 +158,7 @@ class Mixture:
         theta = full.draw_unconstrained(np.random.default_rng(0), data.d)
         for name, p in full.parameters.items():
             if not p.free and not p.support.contains(theta[name]):
-                raise InputError(f"{name}=Fixed(...): expected {p.support} values, got {theta[name]}.")
+                raise InputError(f"{name}=Fixed(...): expected {p.support} values, got {theta[name].tolist()}.")
         full = replace(full, constraints=tuple(c.resolve(full, data) for c in self.constraints))
         full.log_label(data)
         full._check_order_against_labels(data)

@@ -79,9 +79,9 @@ class Prior(ABC):
                     f"{type(self).__name__}({f.name}=...): expected a number or an array of numbers, got {value!r}."
                 ) from None
             if not np.isfinite(value).all():
-                raise InputError(f"{type(self).__name__}({f.name}=...): expected finite numbers, got {value}.")
+                raise InputError(f"{type(self).__name__}({f.name}=...): expected finite numbers, got {value.tolist()}.")
             if f.metadata.get("positive") and not (value > 0).all():
-                raise InputError(f"{type(self).__name__}({f.name}=...): expected positive numbers, got {value}.")
+                raise InputError(f"{type(self).__name__}({f.name}=...): expected positive numbers, got {value.tolist()}.")
             value.flags.writeable = False
             object.__setattr__(self, f.name, value)
 
@@ -572,7 +572,7 @@ class InverseWishart(Prior):
         super().__post_init__()
         scale = self.scale if self.scale.ndim >= 2 else self.scale.reshape(1, 1)
         if not np.allclose(scale, np.swapaxes(scale, -1, -2)) or not self.support.contains(scale):
-            raise InputError(f"InverseWishart(scale=...): expected a positive definite matrix, got {self.scale}.")
+            raise InputError(f"InverseWishart(scale=...): expected a positive definite matrix, got {self.scale.tolist()}.")
 
     def _full(self, shape):
         """df (K,) and scale (K, d, d)."""
@@ -585,7 +585,10 @@ class InverseWishart(Prior):
     def logp(self, value, theta):
         d = value.shape[-1]
         df, scale = self._full(value.shape)
-        factor = np.linalg.cholesky(value)
+        try:
+            factor = np.linalg.cholesky(value)
+        except np.linalg.LinAlgError:
+            return np.full(value.shape[:-2], -np.inf)  # outside the support, if only by rounding
         log_det = 2 * np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
         m = np.linalg.solve(factor, np.linalg.cholesky(scale))  # tr(S V^-1) = |L^-1 L_S|_F^2
         return (

@@ -1,4 +1,4 @@
-"""EM as an algorithm: it never falls, repeats itself, respects every symmetry, and says so when it cannot go on."""
+"""EM as an algorithm: it never falls, repeats itself, respects every symmetry, and says when it is stuck."""
 
 import itertools
 
@@ -17,7 +17,7 @@ SEED = 7
 
 @pytest.fixture(autouse=True)
 def no_hessian(monkeypatch):
-    """The census without its numeric Hessians: these tests are about the climb (see test_modes.py for them)."""
+    """The census without its numeric Hessians: these tests are about the climb."""
     monkeypatch.setattr("bayesmix.em.modes.LARGEST_HESSIAN", 0)
 
 
@@ -90,7 +90,9 @@ def test_a_fall_is_reported(monkeypatch, galaxies):
     monkeypatch.setattr(engine, "m_step", bad)
     run = engine.run(problem, theta)
     assert run.status == "numerical fall" and run.iterations == 2
-    assert run.log_posterior == pytest.approx(sum(model.log_posterior(galaxies, run.theta).values()), rel=1e-12)
+    assert run.log_posterior == pytest.approx(
+        sum(model.log_posterior(galaxies, run.theta).values()), rel=1e-12
+    )
 
 
 # ---- the same again ----------------------------------------------------------------------------------------
@@ -147,7 +149,9 @@ def test_stopping_is_not_a_tolerance_per_row(faithful):
 # ---- symmetries --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind,d", [("gaussian_var", 2), ("gaussian_sd", 1), ("mvgaussian_conjugate", 2), ("poisson", 2)])
+@pytest.mark.parametrize(
+    "kind,d", [("gaussian_var", 2), ("gaussian_sd", 1), ("mvgaussian_conjugate", 2), ("poisson", 2)]
+)
 def test_row_weight_two_is_a_doubled_row(kind, d):
     x, z = cases.rows(kind, d, 2)
     model = bm.Mixture(cases.family(kind, d), 2, weight=bm.Dirichlet(1.5))
@@ -170,17 +174,23 @@ def test_a_row_of_weight_zero_is_absent():
     same_theta(a.best, b.best, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["gaussian_var", "gaussian_sd", "mvgaussian", "mvgaussian_conjugate", "poisson", "bernoulli"])
+@pytest.mark.parametrize(
+    "kind", ["gaussian_var", "gaussian_sd", "mvgaussian", "mvgaussian_conjugate", "poisson", "bernoulli"]
+)
 def test_all_labels_are_separate_fits(kind):
     x, z = cases.rows(kind, 2, 2)
     family = cases.family(kind, 2)
-    together = bm.fit_em(bm.Mixture(family, 2, weight=bm.Dirichlet(3.0)), bm.Data(x, label=z), restarts=1, seed=0)
+    together = bm.fit_em(
+        bm.Mixture(family, 2, weight=bm.Dirichlet(3.0)), bm.Data(x, label=z), restarts=1, seed=0
+    )
     np.testing.assert_allclose(together.best["weight"], (np.bincount(z) + 2) / (len(z) + 4), rtol=1e-9)
     for k in range(2):
         alone = bm.fit_em(bm.Mixture(family, 1), bm.Data(x[z == k]), restarts=1, seed=0)
         for name in family.parameters:
             np.testing.assert_allclose(together.best[name][k], alone.best[name][0], rtol=1e-5, atol=1e-7)
-    onehot = bm.fit_em(bm.Mixture(family, 2, weight=bm.Dirichlet(3.0)), bm.Data(x, label=np.eye(2)[z]), restarts=1, seed=0)
+    onehot = bm.fit_em(
+        bm.Mixture(family, 2, weight=bm.Dirichlet(3.0)), bm.Data(x, label=np.eye(2)[z]), restarts=1, seed=0
+    )
     assert onehot.log_posterior == pytest.approx(together.log_posterior, rel=1e-12)
 
 
@@ -208,7 +218,9 @@ def test_permutation_equivariance(kind, d):
     same_theta(model.permute(a.best, perm), b.best, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("family", [bm.Gaussian(), bm.MvGaussian(), FLAT_VVV], ids=["diagonal", "full", "flat"])
+@pytest.mark.parametrize(
+    "family", [bm.Gaussian(), bm.MvGaussian(), FLAT_VVV], ids=["diagonal", "full", "flat"]
+)
 @pytest.mark.parametrize("scale,offset", [(1e-12, 0.0), (1e12, 0.0), (1.0, 1e6), (1e-3, -1e3)])
 def test_units_and_origin_do_not_matter(family, scale, offset):
     x, z = blobs()
@@ -276,7 +288,15 @@ def test_bad_starts(start, words):
 
 
 @pytest.mark.parametrize(
-    "options", [{"restarts": 0}, {"restarts": 2.5}, {"max_iter": 0}, {"workers": 0}, {"stiffness": 0}, {"stiffness": -1}]
+    "options",
+    [
+        {"restarts": 0},
+        {"restarts": 2.5},
+        {"max_iter": 0},
+        {"workers": 0},
+        {"stiffness": 0},
+        {"stiffness": -1},
+    ],
 )
 def test_bad_options(options):
     with pytest.raises(bm.InputError, match=next(iter(options))):
@@ -313,7 +333,11 @@ PROPER = {
     "sd": bm.Gaussian(mean=bm.Normal(0, 5), sd=bm.LogNormal(0, 1)),
     "full": bm.MvGaussian(mean=bm.Normal(0, 5), cov=bm.InverseWishart(4, 1.0)),
 }
-FLATS = {"gaussian": bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), "sd": bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), "full": FLAT_VVV}
+FLATS = {
+    "gaussian": bm.Gaussian(mean=bm.Flat(), var=bm.Flat()),
+    "sd": bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()),
+    "full": FLAT_VVV,
+}
 HARD = {
     "more components than rows": (np.array([[0.0, 1.0], [2.0, 3.0]]), 3),
     "a constant column": (np.array([[0.0, 1.0], [2.0, 1.0], [5.0, 1.0], [6.0, 1.0]]), 2),
@@ -334,7 +358,7 @@ def test_too_little_data_under_flat_priors(what, family):
 @pytest.mark.parametrize("family", PROPER)
 def test_too_little_data_under_proper_priors(what, family):
     x, K = HARD[what]
-    fit = bm.fit_em(bm.Mixture(PROPER[family], K, weight=bm.Dirichlet(2.0)), x, restarts=2, seed=0)
+    fit = bm.fit_em(bm.Mixture(PROPER[family], K, weight=bm.Dirichlet(2.0)), x, restarts=1, seed=0, tol=1e-5)
     assert np.isfinite(fit.log_posterior) and all(r.status == "converged" for r in fit.runs)
 
 
@@ -350,11 +374,17 @@ def test_a_collapse_is_named():
 
 def test_collapsed_restarts_are_counted():
     x = np.array([0.0, 0.1, 0.3, 5.0, 5.2, 5.3, 11.0])
-    fit = bm.fit_em(bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=12, start="rows", seed=1)
+    fit = bm.fit_em(
+        bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=12, start="rows", seed=1
+    )
     lost = sum(r.status == "collapsed" for r in fit.runs)
     assert 0 < lost < 12
     last = fit.modes.iloc[-1]
-    assert last["kind"] == "collapsed" and last["times_reached"] == lost and last["share"] == pytest.approx(lost / 12)
+    assert (
+        last["kind"] == "collapsed"
+        and last["times_reached"] == lost
+        and last["share"] == pytest.approx(lost / 12)
+    )
     assert fit.modes.loc[0, "kind"] != "collapsed" and fit.modes["times_reached"].sum() == 12
     assert any("collapse" in note for note in fit.settings["notes"])
     assert np.isfinite(fit.log_posterior) and fit.log_posterior == fit.modes.loc[0, "log_posterior"]
@@ -407,17 +437,19 @@ def test_an_order_that_the_labels_resist(enforce):
         theta = {"weight": np.array([w, 1 - w]), "mean": np.full((2, 1), u[0]), "var": var[:, None]}
         return -sum(model.log_posterior(data, theta).values())
 
-    wall = minimize(downhill, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000})
+    wall = minimize(
+        downhill, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000}
+    )
     assert fit.log_posterior == pytest.approx(-wall.fun, abs=1e-5)
 
 
 @pytest.mark.parametrize("enforce", ["transform", "potential", "soft"])
 def test_order_of_exchangeable_components_costs_nothing(enforce, galaxies):
-    """Hard: sorting leaves the log posterior unchanged. Soft: another posterior, and the maximum of that one."""
+    """Hard: sorting leaves the log posterior unchanged. Soft: another posterior, and its maximum."""
     family = bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20))
     free = bm.fit_em(bm.Mixture(family, 3), galaxies, restarts=2, seed=2)
     model = bm.Mixture(family, 3, constraints=(bm.Order("mean", enforce=enforce),))
-    fit = bm.fit_em(model, galaxies, restarts=2, seed=2)
+    fit = bm.fit_em(model, galaxies, restarts=1, seed=2)
     assert (np.diff(fit.best["mean"][:, 0]) > 0).all()
     terms = fit.mixture.log_posterior(galaxies, fit.best)
     if enforce == "soft":
@@ -442,11 +474,15 @@ def test_the_floor_is_kept(enforce, galaxies):
     assert inside.modes.loc[0, "kind"] == "interior"
 
 
-@pytest.mark.parametrize("constraint", [bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.4, enforce="soft")])
+@pytest.mark.parametrize(
+    "constraint", [bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.4, enforce="soft")]
+)
 def test_a_soft_wall_is_climbed_to_its_top(constraint):
     """No quasi-Newton step from the end of EM finds a higher point of the softened posterior."""
     data = backwards()
-    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2)), 2, constraints=(constraint,))
+    model = bm.Mixture(
+        bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2)), 2, constraints=(constraint,)
+    )
     fit = bm.fit_em(model, data, restarts=1, seed=0)
     model = fit.mixture
 

@@ -42,7 +42,8 @@ def test_water_fill_is_the_maximum(counts, floor):
     assert value >= best - 1e-12
     found = minimize(
         lambda v: -(counts * np.log(np.maximum(v, 1e-300))).sum(), np.full(3, 1 / 3), method="SLSQP",
-        bounds=[(max(floor, 1e-12), 1)] * 3, constraints={"type": "eq", "fun": lambda v: v.sum() - 1}, options={"ftol": 1e-15},
+        bounds=[(max(floor, 1e-12), 1)] * 3, options={"ftol": 1e-15},
+        constraints={"type": "eq", "fun": lambda v: v.sum() - 1},
     )  # fmt: skip
     np.testing.assert_allclose(w, found.x, atol=2e-5)
     # the form of DESIGN section 5: max(floor, c / lambda) with one lambda
@@ -53,7 +54,9 @@ def test_water_fill_is_the_maximum(counts, floor):
 
 
 def test_water_fill_at_the_edges():
-    np.testing.assert_allclose(water_fill(np.array([-0.5, 2.0, 2.0])), [0, 0.5, 0.5])  # a negative count acts as zero
+    np.testing.assert_allclose(
+        water_fill(np.array([-0.5, 2.0, 2.0])), [0, 0.5, 0.5]
+    )  # a negative count acts as zero
     np.testing.assert_allclose(water_fill(np.array([-0.5, 2.0, 2.0]), 0.2), [0.2, 0.4, 0.4])
     np.testing.assert_allclose(water_fill(np.zeros(4), 0.1), np.full(4, 0.25))
     np.testing.assert_allclose(water_fill(np.array([3.0])), [1.0])
@@ -193,7 +196,7 @@ def test_ordered_column(inner, shape, by):
 
 
 def test_log_cholesky():
-    """The positive definite transform agrees with the support's own coordinates and with a numeric determinant."""
+    """The positive definite transform agrees with the support's coordinates and a numeric determinant."""
     from bayesmix.spec.supports import positive_definite
 
     for d in (1, 3):
@@ -203,7 +206,9 @@ def test_log_cholesky():
         value, jac = back(u)
         np.testing.assert_allclose(value, positive_definite.from_real(u, (2, d, d)), rtol=1e-12)
         np.testing.assert_allclose(forth(value), u, atol=1e-10)
-        assert float(np.sum(jac)) == pytest.approx(log_det(back, u, lambda v: v[:, i, j].ravel()), abs=1e-6)
+        assert float(np.sum(jac)) == pytest.approx(
+            log_det(back, u, lambda v, i=i, j=j: v[:, i, j].ravel()), abs=1e-6
+        )
         assert float(np.sum(jac)) == pytest.approx(positive_definite.log_jacobian(u, (2, d, d)), rel=1e-12)
 
 
@@ -222,9 +227,11 @@ def test_prior_draws_obey(case):
 
 
 def test_prior_draws_have_the_truncated_density():
-    """Ordered means of exchangeable N(0, 1): order statistics, whose means are known; a floor: a smaller simplex."""
+    """Ordered means of exchangeable N(0, 1): order statistics; a floor: a smaller simplex."""
     model = bm.Mixture(
-        bm.Gaussian(mean=bm.Normal(0, 1), var=bm.Fixed(1.0)), 3, constraints=(bm.Order("mean", by=0), bm.MinWeight(0.2))
+        bm.Gaussian(mean=bm.Normal(0, 1), var=bm.Fixed(1.0)),
+        3,
+        constraints=(bm.Order("mean", by=0), bm.MinWeight(0.2)),
     )
     rng = np.random.default_rng(3)
     draws = [model.draw_prior(rng, 1) for _ in range(1000)]
@@ -242,7 +249,9 @@ def test_soft_prior_draws_have_the_soft_density():
     """Two N(0, 1) means under a soft order: P(m1 - m0 in dm) ~ N(0, 2) sigmoid(m / width), by quadrature."""
     width = 0.7
     model = bm.Mixture(
-        bm.Gaussian(mean=bm.Normal(0, 1), var=bm.Fixed(1.0)), 2, constraints=(bm.Order("mean", by=0, enforce="soft", width=width),)
+        bm.Gaussian(mean=bm.Normal(0, 1), var=bm.Fixed(1.0)),
+        2,
+        constraints=(bm.Order("mean", by=0, enforce="soft", width=width),),
     )
     rng = np.random.default_rng(4)
     gap = np.array([np.diff(model.draw_prior(rng, 1)["mean"][:, 0])[0] for _ in range(1500)])
@@ -251,7 +260,9 @@ def test_soft_prior_draws_have_the_soft_density():
     density /= density.sum()
     exact, var = density @ grid, density @ grid**2 - (density @ grid) ** 2
     assert abs(gap.mean() - exact) <= 5.5 * np.sqrt(var / 1500)
-    assert abs(gap.mean() - 2 / np.sqrt(np.pi)) > 5.5 * np.sqrt(var / 1500)  # negative control: not the hard order
+    assert abs(gap.mean() - 2 / np.sqrt(np.pi)) > 5.5 * np.sqrt(
+        var / 1500
+    )  # negative control: not the hard order
 
 
 X2 = np.random.default_rng(0).normal(size=(20, 2))
@@ -276,10 +287,19 @@ def mixture(*constraints, K=2, **options):
         (lambda: mixture(bm.Order("mean")).resolve(bm.Data(X2)), "x0.*x1"),
         (lambda: mixture(bm.Order("mean", by="height")).resolve(bm.Data(X2)), "no such feature"),
         (lambda: mixture(bm.Order("mean", by=2)).resolve(bm.Data(X2)), r"0\.\.1"),
-        (lambda: mixture(bm.Order("var", by=0), family=bm.Gaussian(shared=True)).resolve(bm.Data(X2)), "shared"),
-        (lambda: mixture(bm.Order("var", by=0), family=bm.Gaussian(var=bm.Fixed(1))).resolve(bm.Data(X2)), "Fixed"),
+        (
+            lambda: mixture(bm.Order("var", by=0), family=bm.Gaussian(shared=True)).resolve(bm.Data(X2)),
+            "shared",
+        ),
+        (
+            lambda: mixture(bm.Order("var", by=0), family=bm.Gaussian(var=bm.Fixed(1))).resolve(bm.Data(X2)),
+            "Fixed",
+        ),
         (lambda: mixture(bm.Order("weight"), weight=bm.Fixed(0.5)).resolve(bm.Data(X2)), "Fixed"),
-        (lambda: mixture(bm.MinWeight(0.3), weight=bm.Fixed([0.2, 0.8])).resolve(bm.Data(X2)), "smallest is 0.2"),
+        (
+            lambda: mixture(bm.MinWeight(0.3), weight=bm.Fixed([0.2, 0.8])).resolve(bm.Data(X2)),
+            "smallest is 0.2",
+        ),
         (lambda: mixture(bm.Order("cov", by=0), family=bm.MvGaussian()).resolve(bm.Data(X2)), "potential"),
     ],
 )

@@ -1,11 +1,11 @@
 """One battery for every family that has been imported, with no exceptions by name.
 
-Each family is tried in all its variants (one per optional parameter and switch) at d = 1, 2, 3, under its default
-priors for zero/one data, which every sample space here contains. `ORACLES` adds SciPy where SciPy knows the family.
+Each family is tried in all its variants (one per optional parameter and switch) at d = 1, 2, 3, under its
+default priors for zero/one data, which every sample space here contains; `ORACLES` adds SciPy.
 """
 
 from dataclasses import fields
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -28,7 +28,9 @@ def _sd(t):
 
 # (x (n, d), theta, k) -> (n,): the log density of component k according to SciPy
 ORACLES = {
-    "Gaussian": lambda x, t, k: stats.norm(t["mean"][k], np.broadcast_to(_sd(t), t["mean"].shape)[k]).logpdf(x).sum(1),
+    "Gaussian": lambda x, t, k: (
+        stats.norm(t["mean"][k], np.broadcast_to(_sd(t), t["mean"].shape)[k]).logpdf(x).sum(1)
+    ),
     "MvGaussian": lambda x, t, k: np.atleast_1d(
         stats.multivariate_normal(t["mean"][k], t["cov"][k % len(t["cov"])]).logpdf(x)
     ),
@@ -84,7 +86,11 @@ def test_the_battery_is_complete():
     names = {t.name for t in TRIES}
     assert {"Gaussian", "MvGaussian", "Poisson", "Bernoulli", "Geometric", "Laplace"} <= names
     assert names >= set(bm.families())  # a family added to the package is in here without an edit
-    assert {t.id for t in TRIES} >= {"Gaussian-sd-isotropic-shared-d2", "Gaussian-var-d1", "MvGaussian-shared-d3"}
+    assert {t.id for t in TRIES} >= {
+        "Gaussian-sd-isotropic-shared-d2",
+        "Gaussian-var-d1",
+        "MvGaussian-shared-d3",
+    }
 
 
 # ---- shapes and the log density ----------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def test_logpdf_is_natural_times_sufficient_plus_base(t):
 
 
 def expectation(t, g, k=0):
-    """E[g(x)] under component k at d = 1, by summation or integration of exp(logpdf); g maps (m,) -> (m, ...)."""
+    """E[g(x)] under component k at d = 1, by summation or integration; g maps (m,) -> (m, ...)."""
     theta = t.one(k)
     draws = t.family.draw(np.zeros(4000, int), np.random.default_rng(1), **theta)[:, 0]
 
@@ -175,7 +181,7 @@ def expectation(t, g, k=0):
     centre, width = np.median(draws), np.subtract(*np.quantile(draws, [0.75, 0.25]))
     pieces = centre + width * np.array([-60, -15, -4, -1, -0.1, -0.01, 0.01, 0.1, 1, 4, 15, 60])
     total = 0.0
-    for a, b in zip(pieces, pieces[1:], strict=False):
+    for a, b in pairwise(pieces):
         x = 0.5 * (b - a) * NODES + 0.5 * (a + b)
         total = total + 0.5 * (b - a) * np.tensordot(WEIGHTS * density(x), g(x), axes=(0, 0))
     return total
@@ -194,7 +200,10 @@ def test_draws_have_the_densitys_moments(t):
     for k in range(K):
         draws = t.family.draw(np.zeros(n, int), np.random.default_rng(2), **t.one(k))[:, 0]
         for power in (1, 2):
-            exact, second = expectation(t, lambda x, p=power: x**p, k), expectation(t, lambda x, p=power: x ** (2 * p), k)
+            exact, second = (
+                expectation(t, lambda x, p=power: x**p, k),
+                expectation(t, lambda x, p=power: x ** (2 * p), k),
+            )
             se = np.sqrt(max(second - exact**2, 0.0) / n)
             assert abs((draws**power).mean() - exact) <= 6 * se + 1e-12
 
@@ -322,7 +331,9 @@ def test_moving_the_origin(t):
     by = np.arange(1.0, t.d + 1)
     moved = t.family.moved(by)
     theta = {**t.theta, t.family.location: t.theta[t.family.location] + by}
-    assert sum(moved.log_prior(theta).values()) == pytest.approx(sum(t.family.log_prior(t.theta).values()), rel=1e-12)
+    assert sum(moved.log_prior(theta).values()) == pytest.approx(
+        sum(t.family.log_prior(t.theta).values()), rel=1e-12
+    )
     np.testing.assert_allclose(moved.logpdf(t.x + by, **theta), t.family.logpdf(t.x, **t.theta), rtol=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""Every prior: its density against SciPy and PyMC, its draws, its hyperparameters' shapes and what it refuses."""
+"""Every prior: its density against SciPy and PyMC, its draws, its shapes and what it refuses."""
 
 from dataclasses import replace
 
@@ -21,7 +21,10 @@ SCALES = np.stack([SCALE, np.eye(2), 3 * SCALE])
 SCALARS = {
     "Normal": (bm.Normal(PER_FEATURE, PER_COMPONENT), stats.norm(PER_FEATURE, PER_COMPONENT)),
     "HalfNormal": (bm.HalfNormal(FULL), stats.halfnorm(scale=FULL)),
-    "Uniform": (bm.Uniform(-PER_FEATURE, PER_COMPONENT), stats.uniform(-PER_FEATURE, PER_COMPONENT + PER_FEATURE)),
+    "Uniform": (
+        bm.Uniform(-PER_FEATURE, PER_COMPONENT),
+        stats.uniform(-PER_FEATURE, PER_COMPONENT + PER_FEATURE),
+    ),
     "Gamma": (bm.Gamma(PER_COMPONENT, FULL), stats.gamma(PER_COMPONENT, scale=1 / FULL)),
     "Exponential": (bm.Exponential(FULL), stats.expon(scale=1 / FULL)),
     "LogNormal": (bm.LogNormal(0.3, PER_FEATURE / 3), stats.lognorm(PER_FEATURE / 3, scale=np.exp(0.3))),
@@ -53,7 +56,10 @@ def scipy_logp(name, prior, value, theta):
     if name.startswith("Dirichlet"):
         return stats.dirichlet(np.broadcast_to(prior.concentration, K)).logpdf(value)
     if name.startswith("InverseWishart"):
-        df, scale = np.broadcast_to(prior.df, len(value)), prior.scale if prior.scale.ndim else prior.scale * np.eye(D)
+        df, scale = (
+            np.broadcast_to(prior.df, len(value)),
+            prior.scale if prior.scale.ndim else prior.scale * np.eye(D),
+        )
         scale = np.broadcast_to(scale, value.shape)
         return np.array([stats.invwishart(f, s).logpdf(v) for f, s, v in zip(df, scale, value, strict=True)])
     if name.startswith("Conjugate"):
@@ -63,7 +69,12 @@ def scipy_logp(name, prior, value, theta):
         else:
             var = theta["var"] if "var" in theta else theta["sd"] ** 2
             cov = np.stack([np.diag(v) for v in np.broadcast_to(var, (K, D))])
-        return np.array([stats.multivariate_normal(m, c / q).logpdf(v) for m, c, q, v in zip(mean, cov, kappa, value, strict=True)])
+        return np.array(
+            [
+                stats.multivariate_normal(m, c / q).logpdf(v)
+                for m, c, q, v in zip(mean, cov, kappa, value, strict=True)
+            ]
+        )
     return 0.0
 
 
@@ -134,7 +145,7 @@ def test_joint_draws_have_the_right_mean(name):
 
 
 def test_inverse_wishart_draws_have_the_right_spread():
-    """Var(V_ii) = 2 S_ii^2 / ((nu - d - 1)^2 (nu - d - 3)): a wrong Bartlett factor would keep the mean only."""
+    """Var(V_ii) = 2 S_ii^2 / ((nu - d - 1)^2 (nu - d - 3)): a wrong factor keeps only the mean."""
     rng, nu = np.random.default_rng(2), 14.0
     prior = bm.InverseWishart(nu, SCALE)
     value = np.stack([prior.draw(rng, (1, D, D), {})[0] for _ in range(4000)])
@@ -147,7 +158,7 @@ def test_inverse_wishart_draws_have_the_right_spread():
 
 @pytest.fixture(scope="module")
 def pymc_logp():
-    """name -> (value, total log density there) according to PyMC, one model and one compiled function for all."""
+    """name -> (value, total log density there) according to PyMC, one compiled function for all."""
     import pymc as pm
     import pytensor
 
@@ -168,7 +179,10 @@ def test_rv_is_the_same_density(name, pymc_logp):
     value, total = pymc_logp[name]
     ours = float(np.sum(prior.logp(value, theta)))
     assert total == pytest.approx(ours, rel=1e-10, abs=1e-10)
-    number = next((f for f in ("sd", "rate", "scale", "kappa", "a", "concentration", "upper") if hasattr(prior, f)), None)
+    number = next(
+        (f for f in ("sd", "rate", "scale", "kappa", "a", "concentration", "upper") if hasattr(prior, f)),
+        None,
+    )
     if number and name not in ("DirichletNumber",):  # negative control: 1e-5 in one hyperparameter shows
         other = replace(prior, **{number: getattr(prior, number) * (1 + 1e-5)})
         assert abs(float(np.sum(other.logp(value, theta))) - ours) > 1e-9 * max(1, abs(ours))
@@ -178,6 +192,7 @@ def test_outside_the_support_there_is_nothing():
     assert bm.HalfNormal(1.0).logp(np.array([-0.1]), {}) == -np.inf
     assert bm.Exponential(1.0).logp(np.array([-0.1]), {}) == -np.inf
     assert bm.Uniform(0, 1).logp(np.array([1.1]), {}) == -np.inf
+    assert (bm.InverseWishart(4, 1.0).logp(np.array([[[1.0, 2.0], [2.0, 1.0]]]), {}) == -np.inf).all()
 
 
 # ---- hyperparameters ---------------------------------------------------------------------------------------
@@ -199,7 +214,9 @@ def test_broadcasting(given, shape, expected):
     np.testing.assert_array_equal(spread(given, shape), expected)
 
 
-@pytest.mark.parametrize("given,shape", [([1.0, 2.0, 3.0], (4, 2)), ([1.0, 2.0], (3,)), (np.ones((2, 3)), (3, 2))])
+@pytest.mark.parametrize(
+    "given,shape", [([1.0, 2.0, 3.0], (4, 2)), ([1.0, 2.0], (3,)), (np.ones((2, 3)), (3, 2))]
+)
 def test_a_wrong_shape_is_refused(given, shape):
     with pytest.raises(bm.InputError, match="does not broadcast"):
         bm.Normal(given, 1.0).logp(np.zeros(shape), {})
@@ -253,12 +270,16 @@ def test_bad_hyperparameters(make, word):
 
 
 @pytest.mark.parametrize(
-    "prior", [bm.Normal(1, 2), bm.Uniform(-1, 2), bm.ConjugateNormal([1.0, 2.0], 0.5), bm.Fixed(3.0)], ids=repr
+    "prior",
+    [bm.Normal(1, 2), bm.Uniform(-1, 2), bm.ConjugateNormal([1.0, 2.0], 0.5), bm.Fixed(3.0)],
+    ids=repr,
 )
 def test_shifted(prior):
     by = np.array([10.0, -3.0])
     value, theta = np.array([[0.5, 1.5], [1.0, 0.2]]), {"var": np.array([[1.0, 2.0]])}
-    np.testing.assert_allclose(prior.shifted(by).logp(value + by, theta), prior.logp(value, theta), rtol=1e-12)
+    np.testing.assert_allclose(
+        prior.shifted(by).logp(value + by, theta), prior.logp(value, theta), rtol=1e-12
+    )
 
 
 def test_what_cannot_be_shifted_says_so():
@@ -288,7 +309,9 @@ def test_conjugate_kernels(name, kernel):
     assert len(numbers) == KERNELS[kernel]
     a, b = draws(name, 2, seed=8)
     if kernel == "beta" or (prior.support is supports.real and kernel != "normal"):
-        a, b = (np.clip(np.abs(v) / 4, 1e-3, PER_COMPONENT - 1e-3) for v in (a, b))  # inside a Uniform's interval
+        a, b = (
+            np.clip(np.abs(v) / 4, 1e-3, PER_COMPONENT - 1e-3) for v in (a, b)
+        )  # inside a Uniform's interval
         if name == "Beta":
             a, b = draws(name, 2, seed=8)
     np.testing.assert_allclose(
@@ -312,12 +335,16 @@ def test_the_kernels_that_em_relies_on_are_claimed():
 def test_joint_kernels():
     dirichlet, (a, b) = JOINT["Dirichlet"][0], draws("Dirichlet", 2)
     (count,) = dirichlet.conjugate("dirichlet", (K,))
-    assert count @ (np.log(a) - np.log(b)) == pytest.approx(dirichlet.logp(a, {}) - dirichlet.logp(b, {}), rel=1e-10)
+    assert count @ (np.log(a) - np.log(b)) == pytest.approx(
+        dirichlet.logp(a, {}) - dirichlet.logp(b, {}), rel=1e-10
+    )
     prior, (a, b) = JOINT["InverseWishart"][0], draws("InverseWishart", 2)
     power, scale = prior.conjugate("inverse wishart", (K, D, D))
 
     def kernel(v):
-        return -0.5 * power * np.linalg.slogdet(v)[1] - 0.5 * np.trace(scale @ np.linalg.inv(v), axis1=1, axis2=2)
+        return -0.5 * power * np.linalg.slogdet(v)[1] - 0.5 * np.trace(
+            scale @ np.linalg.inv(v), axis1=1, axis2=2
+        )
 
     np.testing.assert_allclose(kernel(a) - kernel(b), prior.logp(a, {}) - prior.logp(b, {}), rtol=1e-9)
 
@@ -330,7 +357,9 @@ def test_bounded():
 
 
 def test_equality_and_text():
-    assert bm.Normal(0, [1, 2]) == bm.Normal([0.0], [1.0, 2.0]) or bm.Normal(0, [1, 2]) == bm.Normal(0.0, [1.0, 2.0])
+    assert bm.Normal(0, [1, 2]) == bm.Normal([0.0], [1.0, 2.0]) or bm.Normal(0, [1, 2]) == bm.Normal(
+        0.0, [1.0, 2.0]
+    )
     assert bm.Normal(0, 1) != bm.Normal(0, 2) and bm.Normal(0, 1) != bm.LogNormal(0, 1)
     assert len({bm.Normal(0, 1), bm.Normal(0.0, 1.0)}) == 1
     assert repr(bm.Normal([1, 2], 3)) == "Normal(mean=[1., 2.], sd=3)"

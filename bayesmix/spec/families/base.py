@@ -74,7 +74,8 @@ class Family(ABC):
                 )
             if not isinstance(value, Fixed | Flat | FromData):
                 want, have = f.metadata["support"], value.support
-                if want.event_ndim != have.event_ndim or (want is not have and want is not supports.positive):
+                inside = want is supports.positive and have is supports.unit
+                if want is not have and not inside:
                     raise InputError(
                         f"{type(self).__name__}({f.name}={value!r}): the parameter is {want}, the prior is on {have}; "
                         f"choose a prior on {want} values."
