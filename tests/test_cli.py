@@ -92,7 +92,7 @@ def test_fit_runs_both_engines_and_records_the_command(here, no_pymc, capsys):
     out = capsys.readouterr().out
     assert out.index("Optima found by EM") < out.index("Verdict") < out.index("MAP beside posterior")
     (call,) = no_pymc
-    assert (call["draws"], call["tune"], call["chains"]) == (7, 1000, 3)
+    assert (call["draws"], call["tune"], call["chains"]) == (7, 500, 3)
     assert f"--out r/x --seed {call['seed']}" in Path("r/x/index.html").read_text(encoding="utf-8")
     assert bm.load("r/x").engine == "mcmc"
 

@@ -12,7 +12,7 @@ import cases
 
 @pytest.fixture(scope="module")
 def labelled():
-    """Davis heights and weights, half of the sexes known, row weights, constraints: all that can be stored."""
+    """Davis heights and weights, half of the sexes known, row weights, constraints: all that is stored."""
     davis = bm.datasets.davis(("height", "weight"))
     label = np.where(np.arange(200) % 2 == 0, np.array([*davis.classes, ""])[davis.label], "")
     weight = np.where(np.arange(200) < 10, 2.0, 1.0)
