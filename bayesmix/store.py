@@ -181,7 +181,11 @@ def from_tree(tree):
     weight = constant["row_weight"].values if "row_weight" in constant else None
     observed = tree["observed_data"].to_dataset()
     data = Data(
-        observed["x"].values, label, weight, [str(n) for n in observed["feature"].values], tuple(attrs["classes"])
+        observed["x"].values,
+        label,
+        weight,
+        [str(n) for n in observed["feature"].values],
+        tuple(attrs["classes"]),
     )
     stats = tree["sample_stats"].to_dataset()
     draws = {n: tree["posterior"].to_dataset()[n].values for n in mixture.parameters}

@@ -113,9 +113,7 @@ def make(kind, d, pool="own", labels="none", order="none", floor="none"):
         constraints.append(bm.Order(field, by="x0" if d > 1 else None, enforce=order))
     if floor != "none":
         constraints.append(bm.MinWeight(0.1, enforce=floor))
-    model = bm.Mixture(
-        family(kind, d, pool), components=K, weight=bm.Dirichlet(2.0), constraints=tuple(constraints)
-    )
+    model = bm.Mixture(family(kind, d, pool), components=K, weight=bm.Dirichlet(2.0), constraints=tuple(constraints))
     levels = {"kind": kind, "d": d, "pool": pool, "labels": labels, "order": order, "floor": floor}
     data = bm.Data(x, label=label(labels, z, K))
     return Case("-".join(str(v) for v in levels.values()), model, data, levels)
@@ -150,9 +148,7 @@ def rows(kind, d, K):
         x = rng.random((N, 2)) < np.stack([(z + 0.5) / K, 0.5 + 0.0 * z], axis=1)
         x = x[:, :d]
     else:
-        x = np.stack([3.0 * z, -1.0 * z], axis=1) + rng.normal(size=(N, 2)) @ np.array(
-            [[1.0, 0.4], [0.0, 0.8]]
-        )
+        x = np.stack([3.0 * z, -1.0 * z], axis=1) + rng.normal(size=(N, 2)) @ np.array([[1.0, 0.4], [0.0, 0.8]])
         x = x[:, :d]
     return x.astype(float), z
 

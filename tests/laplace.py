@@ -22,12 +22,8 @@ def laplace_fit(em, *, chains=4, draws=60, seed=0, switch=False):
     permutation = np.tile(np.arange(K), (*shape, 1))
     log_posterior = np.empty(shape)
     for c, s in np.ndindex(shape):
-        theta = problem.outward(
-            inner.from_vector(best.u + root @ rng.standard_normal(len(best.u)), best.theta)
-        )
-        log_posterior[c, s] = (
-            sum(model.log_posterior(data, theta).values()) if s % 10 == 0 else log_posterior[c, s - 1]
-        )
+        theta = problem.outward(inner.from_vector(best.u + root @ rng.standard_normal(len(best.u)), best.theta))
+        log_posterior[c, s] = sum(model.log_posterior(data, theta).values()) if s % 10 == 0 else log_posterior[c, s - 1]
         if switch and (s >= draws // 2) == bool(c % 2):
             permutation[c, s] = np.arange(K)[::-1]
             theta = model.permute(theta, permutation[c, s])
@@ -41,9 +37,7 @@ def laplace_fit(em, *, chains=4, draws=60, seed=0, switch=False):
         "chains": chains,
         "partial": False,
     }
-    fit = Fit(
-        "mcmc", model, data, fields, log_posterior, permutation, settings, em.certificate, em.optima, em.runs
-    )
+    fit = Fit("mcmc", model, data, fields, log_posterior, permutation, settings, em.certificate, em.optima, em.runs)
     replicas = np.stack([fit.simulate(data.n, seed=i)[0] for i in range(20)]).reshape(2, 10, data.n, data.d)
     fit.groups["posterior_predictive"] = xr.Dataset({"x": (("chain", "draw", "obs", "feature"), replicas)})
     fit.groups["sample_stats"] = xr.Dataset({"diverging": (("chain", "draw"), np.zeros(shape, dtype=bool))})
@@ -80,9 +74,7 @@ def made_up_diagnosis(verdict="sound"):
         },
         index=["log posterior", "weight[0]", "weight[0]"],
     )
-    finding = SimpleNamespace(
-        name="invariants", level="good", sentence="The chains agree <everywhere>.", table=table
-    )
+    finding = SimpleNamespace(name="invariants", level="good", sentence="The chains agree <everywhere>.", table=table)
     note = SimpleNamespace(name="raw", level="note", sentence="Raw labels switch.", table=None)
     return SimpleNamespace(
         verdict=verdict, verdicts=(verdict,), findings=(finding, note), table=table,

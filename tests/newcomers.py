@@ -17,13 +17,11 @@ from bayesmix.spec.priors import Prior, dim_shape, hyper, spread
 class Geometric(ExponentialFamily):
     """x_j | z = k ~ Geometric(prob_kj): failures before a success, x = 0, 1, ..., features independent."""
 
-    prob: Prior = parameter("feature", support=supports.unit)  # noqa: RUF009
+    prob: Prior = parameter("feature", support=supports.unit)
 
     def check(self, x, names):
         if (x < 0).any() or (x != np.round(x)).any():
-            raise bm.InputError(
-                f"Geometric(): expected counts 0, 1, 2, ... in {names}; choose another family."
-            )
+            raise bm.InputError(f"Geometric(): expected counts 0, 1, 2, ... in {names}; choose another family.")
 
     def logpdf(self, x, prob):
         return np.stack([(np.log(p) + x * np.log1p(-p)).sum(axis=1) for p in prob], axis=1)
@@ -56,8 +54,8 @@ class Geometric(ExponentialFamily):
 class Laplace(Family):
     """x_j | z = k ~ Laplace(center_kj, width_kj), features independent: not an exponential family."""
 
-    center: Prior = parameter("feature", support=supports.real)  # noqa: RUF009
-    width: Prior = parameter("feature", support=supports.positive)  # noqa: RUF009
+    center: Prior = parameter("feature", support=supports.real)
+    width: Prior = parameter("feature", support=supports.positive)
 
     def logpdf(self, x, center, width):
         away = np.abs(x[:, None, :] - center) / width
@@ -76,8 +74,8 @@ class Laplace(Family):
 class Weibull(Prior):
     """(v / scale)^shape ~ Exponential(1)."""
 
-    shape: np.ndarray = hyper(positive=True)  # noqa: RUF009
-    scale: np.ndarray = hyper(positive=True)  # noqa: RUF009
+    shape: np.ndarray = hyper(positive=True)
+    scale: np.ndarray = hyper(positive=True)
 
     support = supports.positive
 

@@ -35,9 +35,7 @@ def test_the_parts_add_up(labelled):
     terms = labelled.mixture.log_posterior(labelled.data, labelled.best)
     assert labelled.log_posterior == pytest.approx(sum(terms.values()), rel=1e-12)
     assert labelled.log_likelihood == pytest.approx(terms["x"], rel=1e-12)
-    assert labelled.log_likelihood == pytest.approx(
-        labelled.data.row_weight @ labelled.log_density(), rel=1e-12
-    )
+    assert labelled.log_likelihood == pytest.approx(labelled.data.row_weight @ labelled.log_density(), rel=1e-12)
     assert labelled.df == 1 + 4 + 4 and labelled.shape == (1, 1)
     assert labelled.modes.loc[0, "log_posterior"] == pytest.approx(labelled.log_posterior, rel=1e-12)
 
@@ -82,9 +80,7 @@ def test_own_rows_use_their_labels(labelled):
     assert (own[known] == names[labelled.data.label[known]]).all()
     assert (new[known] != own[known]).any()  # a label decides where x alone would say otherwise
     assert set(own) <= {"F", "M"} and labelled.class_names == ("F", "M")
-    np.testing.assert_array_equal(
-        labelled.predict_proba()[~known], labelled.predict_proba(labelled.data.x)[~known]
-    )
+    np.testing.assert_array_equal(labelled.predict_proba()[~known], labelled.predict_proba(labelled.data.x)[~known])
 
 
 def test_simulate(plain):
@@ -203,18 +199,14 @@ def test_every_kind_is_stored(case, tmp_path, monkeypatch):
 
 def test_a_collapsed_line_is_stored(tmp_path):
     x = np.array([0.0, 0.1, 0.3, 5.0, 5.2, 5.3, 11.0])
-    fit = bm.fit_em(
-        bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=10, start="rows", seed=1
-    )
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=10, start="rows", seed=1)
     assert fit.optima[-1].kind == "collapsed"
     equal(fit, bm.load(fit.save(tmp_path / "fit.nc")))
 
 
 def test_the_tree_is_for_arviz(labelled):
     tree = labelled.tree
-    assert {"posterior", "observed_data", "constant_data", "modes", "restarts", "em_trace"} <= set(
-        tree.children
-    )
+    assert {"posterior", "observed_data", "constant_data", "modes", "restarts", "em_trace"} <= set(tree.children)
     assert tree["posterior"]["mean"].dims == ("chain", "draw", "component", "feature")
     assert list(tree["posterior"]["feature"].values) == ["height", "weight"]
     assert tree["modes"]["mean"].dims == ("mode", "component", "feature")

@@ -101,12 +101,7 @@ def violations(module, source):
         if top != "bayesmix":
             if top in HEAVY and wing(module) in ("data", "em", "errors", "certificate"):
                 out.append(f"{module} imports {name}")
-            if (
-                top in HEAVY
-                and at_import
-                and wing(module) in ("spec", "fit", "store")
-                and module != "spec.transforms"
-            ):
+            if top in HEAVY and at_import and wing(module) in ("spec", "fit", "store") and module != "spec.transforms":
                 out.append(f"{module} imports {name} before it is needed")
             continue
         if module == "" or inner == module or inner.startswith(module + "."):
@@ -161,9 +156,7 @@ def test_the_rule_allows(module, source):
 def loaded_after(code):
     """Names of the top-level and second-level modules that a fresh Python has loaded after `code`."""
     code += "\nimport sys, json; print(json.dumps(sorted(m for m in sys.modules if m.count('.') < 2)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

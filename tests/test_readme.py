@@ -34,9 +34,7 @@ def test_the_python_runs_as_it_stands(monkeypatch, tmp_path, capsys):
     finally:
         findings.CHECKS[:] = before
     out = capsys.readouterr().out
-    assert (
-        "times_reached" in out and "[0 1]" in out and "Verdict:" in out and "95%" in out and "few rows" in out
-    )
+    assert "times_reached" in out and "[0 1]" in out and "Verdict:" in out and "95%" in out and "few rows" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -97,9 +97,7 @@ def test_storage(fitted, tmp_path):
     fit, x, _ = fitted
     again = bm.load(fit.save(tmp_path / "fit.nc"))
     assert type(again.mixture.family) is type(fit.mixture.family)
-    assert again.mixture.log_posterior(again.data, again.best) == fit.mixture.log_posterior(
-        fit.data, fit.best
-    )
+    assert again.mixture.log_posterior(again.data, again.best) == fit.mixture.log_posterior(fit.data, fit.best)
     np.testing.assert_array_equal(again.predict_proba(x), fit.predict_proba(x))
     assert json.dumps(encode(decode(encode(fit.mixture)))) == json.dumps(encode(fit.mixture))
 
@@ -114,9 +112,7 @@ def test_geometric_maximum_likelihood():
 def test_laplace_maximum_likelihood():
     """One component under flat priors: the median and the mean absolute deviation, by the numeric M-step."""
     x = laplace_rows()[0][1:][:79]  # an odd number of rows, one median
-    fit = bm.fit_em(
-        bm.Mixture(Laplace(center=bm.Flat(), width=bm.Flat()), 1), x, restarts=1, seed=0, tol=1e-6
-    )
+    fit = bm.fit_em(bm.Mixture(Laplace(center=bm.Flat(), width=bm.Flat()), 1), x, restarts=1, seed=0, tol=1e-6)
     exact = -len(x) * (np.log(2 * np.abs(x - np.median(x)).mean()) + 1)
     assert fit.log_likelihood == pytest.approx(exact, abs=1e-2)  # a kink: quasi-Newton comes close
 

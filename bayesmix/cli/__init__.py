@@ -63,9 +63,7 @@ def parser():
         "a dict with any of restarts, draws, tune, chains, seed.",
     )  # fmt: skip
     run.add_argument("script", type=Path, help="a file such as models/old_faithful.py")
-    run.add_argument(
-        "--quick", action="store_true", help="few restarts and draws: a first look, not a result"
-    )
+    run.add_argument("--quick", action="store_true", help="few restarts and draws: a first look, not a result")
     _fit_options(run)
 
     fit = _command(
@@ -73,12 +71,8 @@ def parser():
         "Priors are derived from the scale of the data and written into the report.",
     )  # fmt: skip
     fit.add_argument("data", type=Path, help="a CSV, TSV, Parquet, NPZ or IDX file")
-    fit.add_argument(
-        "--components", "-k", type=_count, required=True, metavar="K", help="number of components"
-    )
-    fit.add_argument(
-        "--family", default="gaussian", help="a family's name, see `bayesmix list` (default: gaussian)"
-    )
+    fit.add_argument("--components", "-k", type=_count, required=True, metavar="K", help="number of components")
+    fit.add_argument("--family", default="gaussian", help="a family's name, see `bayesmix list` (default: gaussian)")
     fit.add_argument("--columns", type=_names, metavar="A,B", help="features (default: every numeric column)")
     fit.add_argument("--label", metavar="COLUMN", help="column of known classes, blank where unknown")
     fit.add_argument("--row-weight", metavar="COLUMN", help="column of row weights")
@@ -120,9 +114,7 @@ def parser():
 
 
 def _command(add, name, summary, more=""):
-    return add.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {more}".strip()
-    )
+    return add.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {more}".strip())
 
 
 def _fit_options(sub):
@@ -146,9 +138,7 @@ def _imports(sub):
 
 def _count(text):
     if ":" in text:
-        raise argparse.ArgumentTypeError(
-            "choosing the number of components comes later; give one number, such as 2"
-        )
+        raise argparse.ArgumentTypeError("choosing the number of components comes later; give one number, such as 2")
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)

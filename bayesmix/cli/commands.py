@@ -105,9 +105,7 @@ def _work(model, data, engine, plan, out, title, args):
         except KeyboardInterrupt:
             raise KeyboardInterrupt(*([KEPT.format(out)] if page else [])) from None
         if mcmc.settings.get("partial"):
-            raise KeyboardInterrupt(
-                f"interrupted; the finished chains are kept and their report is in {out}."
-            )
+            raise KeyboardInterrupt(f"interrupted; the finished chains are kept and their report is in {out}.")
     terminal.say(f"Report: {page} ({clock})")
 
 

@@ -39,9 +39,7 @@ def read_script(path):
     if not isinstance(module.model, Mixture):
         raise InputError(f"{path}: `model` must be a bm.Mixture, but it is {type(module.model).__name__}.")
     settings = getattr(module, "settings", {})
-    unknown = (
-        [name for name in settings if name not in SETTINGS] if isinstance(settings, dict) else [settings]
-    )
+    unknown = [name for name in settings if name not in SETTINGS] if isinstance(settings, dict) else [settings]
     if unknown:
         raise InputError(
             f"{path}: `settings` must be a dict with keys among {', '.join(SETTINGS)}, not {unknown[0]!r}."
@@ -63,11 +61,7 @@ def import_module(name):
     except Exception as error:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path.resolve()]
         line = (
-            getattr(error, "lineno", None)
-            if isinstance(error, SyntaxError)
-            else frames[-1].lineno
-            if frames
-            else None
+            getattr(error, "lineno", None) if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
         )
         where = f", line {line}" if line else ""
         message = error.msg if isinstance(error, SyntaxError) else error
@@ -79,9 +73,7 @@ def _import_file(path):
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    taken = (
-        loaded is not None or not path.stem.isidentifier() or importlib.util.find_spec(path.stem) is not None
-    )
+    taken = loaded is not None or not path.stem.isidentifier() or importlib.util.find_spec(path.stem) is not None
     name = f"_bayesmix_script_{path.stem}" if taken else path.stem
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
@@ -101,15 +93,11 @@ def build_model(family, components, orders=(), min_weight=None, enforce="transfo
     known = {name.lower(): cls for name, cls in families().items()}
     if family.lower() not in known:
         names = ", ".join(sorted(known))
-        raise InputError(
-            f"--family {family}: there is no such family; choose one of {names}, or --import its module."
-        )
+        raise InputError(f"--family {family}: there is no such family; choose one of {names}, or --import its module.")
     try:
         member = known[family.lower()]()
     except TypeError as error:
-        raise InputError(
-            f"--family {family}: it has arguments without a default ({error}); write a script."
-        ) from None
+        raise InputError(f"--family {family}: it has arguments without a default ({error}); write a script.") from None
     constraints = []
     for text in orders:
         field, _, by = text.partition(":")
@@ -125,9 +113,7 @@ def write_text(path, text):
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     except OSError as error:
-        raise InputError(
-            f"{path}: the file cannot be written ({error.strerror}); name another place."
-        ) from None
+        raise InputError(f"{path}: the file cannot be written ({error.strerror}); name another place.") from None
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     try:
@@ -135,9 +121,7 @@ def write_text(path, text):
         os.replace(temporary, path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise InputError(
-            f"{path}: the file cannot be written ({error.strerror}); name another place."
-        ) from None
+        raise InputError(f"{path}: the file cannot be written ({error.strerror}); name another place.") from None
     return path
 
 

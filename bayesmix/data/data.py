@@ -136,9 +136,7 @@ def _features(x, names) -> tuple[np.ndarray, tuple[str, ...]]:
         n, cells = len(values), (values[:, None] if values.ndim == 1 else values).T
     if n == 0 or len(cells) == 0:
         what = "rows" if n == 0 else "columns"
-        raise InputError(
-            f"x must hold at least one row and one column, but it has no {what}; give it some data."
-        )
+        raise InputError(f"x must hold at least one row and one column, but it has no {what}; give it some data.")
 
     names = _names(names, "names") or found or tuple(f"x{j}" for j in range(len(cells)))
     if len(names) != len(cells):
@@ -222,9 +220,7 @@ def _coded_labels(values, classes) -> np.ndarray:
 def _soft_labels(values, classes) -> np.ndarray:
     columns = [_numbers(c, f"column {j} of label") for j, c in enumerate(values.T)]
     if not columns:
-        raise InputError(
-            "label must have a column for each component, but it has none; leave it out instead."
-        )
+        raise InputError("label must have a column for each component, but it has none; leave it out instead.")
     values = np.column_stack(columns)
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any():
@@ -266,9 +262,7 @@ def _weights(weight, n) -> np.ndarray | None:
             "correct it, or use 0 to leave the row out."
         )
     if not values.any():
-        raise InputError(
-            "weight must be positive for some row, but all of it is zero; leave it out or correct it."
-        )
+        raise InputError("weight must be positive for some row, but all of it is zero; leave it out or correct it.")
     return values
 
 
@@ -283,9 +277,7 @@ def _array(values, what) -> np.ndarray:
             return np.asarray(values, dtype=object)  # in a list of words NumPy would turn NaN into "nan"
         return array
     except ValueError as error:
-        raise InputError(
-            f"{what} must be a table, but its rows differ in length; make them equally long."
-        ) from error
+        raise InputError(f"{what} must be a table, but its rows differ in length; make them equally long.") from error
 
 
 def _numbers(values, what) -> np.ndarray:
@@ -294,9 +286,7 @@ def _numbers(values, what) -> np.ndarray:
     if values.dtype.kind in "biuf":
         return values.astype(np.float64)
     if values.dtype.kind in "cmMV":
-        raise InputError(
-            f"{what} must hold real numbers, but it holds {values.dtype}; convert it or leave it out."
-        )
+        raise InputError(f"{what} must hold real numbers, but it holds {values.dtype}; convert it or leave it out.")
     numbers = np.empty(len(values))
     for i, value in enumerate(values):
         try:

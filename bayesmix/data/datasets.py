@@ -40,9 +40,7 @@ def galaxies(version: str = "corrected") -> Data:
         large-scale structure in the Corona Borealis region. Astronomical Journal 92, 1238–1247.
     """
     if version not in ("corrected", "mass"):
-        raise InputError(
-            f'version must be "corrected" or "mass", but {version!r} came; use one of these two.'
-        )
+        raise InputError(f'version must be "corrected" or "mass", but {version!r} came; use one of these two.')
     return _data(f"galaxies_{version}", ("velocity",))
 
 
@@ -79,9 +77,7 @@ def davis(columns: tuple[str, ...] = ("weight", "height")) -> Data:
     """
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
     if not columns or not set(columns) <= {"weight", "height"}:
-        raise InputError(
-            f'columns must be among "weight" and "height", but {columns!r} came; name one or both.'
-        )
+        raise InputError(f'columns must be among "weight" and "height", but {columns!r} came; name one or both.')
     return _data("davis", columns, label="sex")
 
 

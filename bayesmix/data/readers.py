@@ -43,9 +43,7 @@ def read_data(
     path = Path(path)
     reader = next((r for end, r in READERS.items() if path.name.removesuffix(".gz").endswith(end)), None)
     if reader is None:
-        raise InputError(
-            f"{path}: the file must end in {', '.join(READERS)} (.gz may follow); rename or convert it."
-        )
+        raise InputError(f"{path}: the file must end in {', '.join(READERS)} (.gz may follow); rename or convert it.")
     columns = [columns] if isinstance(columns, str) else columns
     with _open(path) as file:
         return reader(file, columns, label, weight)
@@ -63,9 +61,7 @@ def _open(path: Path):
     except InputError as error:
         raise InputError(f"{path}: {error}") from error.__cause__
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: there is no such file; check the path and the working directory."
-        ) from error
+        raise InputError(f"{path}: there is no such file; check the path and the working directory.") from error
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: the file cannot be read ({reason}); check what it is.") from error
@@ -81,16 +77,12 @@ def _read_csv(file, columns, label, weight, separator=",") -> Data:
         frame = pd.read_csv(file, low_memory=False, **form)
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
-        raise InputError(
-            f"the file cannot be read as a table ({reason}); check its lines and separators."
-        ) from error
+        raise InputError(f"the file cannot be read as a table ({reason}); check its lines and separators.") from error
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:  # pandas would silently rename the second one
         raise InputError(f'the columns must all differ, but "{twice}" is there twice; rename one of them.')
     if header and all(_is_number(name) for name in header):
-        raise InputError(
-            f"the first line must name the columns, but it is {', '.join(header)}; add a header line."
-        )
+        raise InputError(f"the first line must name the columns, but it is {', '.join(header)}; add a header line.")
     return _from_frame(frame, columns, label, weight)
 
 
@@ -102,9 +94,7 @@ def _read_parquet(file, columns, label, weight) -> Data:
     try:
         import pyarrow
     except ImportError as error:
-        raise InputError(
-            "reading Parquet needs the package pyarrow; install it with `pip install pyarrow`."
-        ) from error
+        raise InputError("reading Parquet needs the package pyarrow; install it with `pip install pyarrow`.") from error
     import pandas as pd
 
     try:
@@ -121,9 +111,7 @@ def _from_frame(frame, columns, label, weight) -> Data:
             if name is not None and name not in frame.columns:
                 raise _no_such(argument, name, frame.columns)
     if len(frame) == 0:
-        raise InputError(
-            "the file must hold at least one row, but there is only a header; give it some data."
-        )
+        raise InputError("the file must hold at least one row, but there is only a header; give it some data.")
     if columns is None:
         others = [name for name in frame.columns if name not in (label, weight)]
         columns = [name for name in others if not name.startswith("Unnamed: ") and _has_numbers(frame[name])]
@@ -131,9 +119,7 @@ def _from_frame(frame, columns, label, weight) -> Data:
         raise InputError(
             f"some column must hold numbers, but none of {_listed(frame.columns)} does; check the separator."
         )
-    given = {
-        argument: frame[name] for argument, name in (("label", label), ("weight", weight)) if name is not None
-    }
+    given = {argument: frame[name] for argument, name in (("label", label), ("weight", weight)) if name is not None}
     return Data(frame[list(columns)], **given)
 
 
@@ -142,15 +128,11 @@ def _read_npz(file, columns, label, weight) -> Data:
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
     except Exception as error:  # NumPy raises half a dozen kinds here
-        raise InputError(
-            "the file cannot be read as NPZ; write it with numpy.savez, without objects."
-        ) from error
+        raise InputError("the file cannot be read as NPZ; write it with numpy.savez, without objects.") from error
     for argument, name in (("x", "x"), ("label", label), ("weight", weight)):
         if name is not None and name not in arrays:
             raise _no_such(argument, name, arrays)
-    data = Data(
-        arrays["x"], arrays.get(label or "label"), arrays.get(weight or "weight"), arrays.get("names")
-    )
+    data = Data(arrays["x"], arrays.get(label or "label"), arrays.get(weight or "weight"), arrays.get("names"))
     return _choose(data, columns)
 
 
@@ -222,9 +204,7 @@ def _is_number(value) -> bool:
 def _no_such(argument: str, name: str, names) -> InputError:
     close = difflib.get_close_matches(str(name), list(names), n=1)
     hint = f'did you mean "{close[0]}"?' if close else "name one of these."
-    return InputError(
-        f'{argument} must be in the file, but "{name}" is not; it holds {_listed(names)}: {hint}'
-    )
+    return InputError(f'{argument} must be in the file, but "{name}" is not; it holds {_listed(names)}: {hint}')
 
 
 def _listed(names) -> str:

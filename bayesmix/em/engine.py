@@ -189,27 +189,28 @@ def constrain(problem, here, old, new):
     walled = replace(problem, mixture=replace(model, constraints=tuple(soft)))
     scale = max(1.0, here.counts.sum())
 
+    units = problem.units
+
     def downhill(v):
-        value = expected(walled, here, model.from_vector(v, start))
+        value = expected(walled, here, model.from_vector(v * units, start))
         return -value / scale if np.isfinite(value) else 1e50
 
     def slacks(v):
-        t = model.from_vector(v, start)
+        t = model.from_vector(v * units, start)
         return np.concatenate([c.value(t, np) for c in hard])
 
     found = minimize(
         downhill,
-        model.vector(start),
+        model.vector(start) / units,
         jac=lambda v: gradient(downhill, v),
         constraints=[{"type": "ineq", "fun": slacks}] if hard else [],
         method="SLSQP",
         options={"maxiter": 100, "ftol": 1e-14},
     )
-    top = model.from_vector(found.x, start)
+    top = model.from_vector(found.x * units, start)
     for c in hard:  # what rounding left of a violation
         top = c.project(top, top["weight"])
     return top if expected(problem, here, top) > best else start
-
 
 
 def relabelled(problem, here, perm):

@@ -77,6 +77,12 @@ class Problem:
         return theta
 
     @cached_property
+    def units(self):
+        """The natural size of each unconstrained coordinate, (p,): numeric steps are taken in these."""
+        sd = self.x.std(axis=0)
+        return self.mixture.units(self.central, np.where(sd > 0, sd, 1.0))
+
+    @cached_property
     def exponential(self):
         return isinstance(self.mixture.family, ExponentialFamily)
 

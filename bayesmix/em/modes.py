@@ -148,8 +148,8 @@ def _examine(problem, runs, group):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         surface = Surface(problem, theta)
-        u, value, hessian = surface.newton(problem.mixture.vector(theta))
-        theta = problem.mixture.from_vector(u, theta)
+        u, value, hessian = surface.newton(surface.u(theta))
+        theta = surface.theta(u)
         norm = float(np.abs(surface.gradient(u)).max())
         at = problem.e_step(theta)
         mode = replace(nan, theta=problem.outward(theta), log_posterior=float(value), gradient_norm=norm,
@@ -160,9 +160,9 @@ def _examine(problem, runs, group):
     if not definite(hessian):
         return replace(mode, reason="the density in unconstrained coordinates has no mode nearby")
     mass = value + 0.5 * p * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
-    return replace(
-        mode, log_mass=float(mass + np.log(problem.relabelings)), u=u, cov_u=np.linalg.inv(-hessian)
-    )
+    units = problem.units
+    cov_u = units[:, None] * np.linalg.inv(-hessian) * units
+    return replace(mode, log_mass=float(mass + np.log(problem.relabelings)), u=u * units, cov_u=cov_u)
 
 
 def _merge(problem, modes):

@@ -15,35 +15,49 @@ from bayesmix.em.engine import expected
 from bayesmix.em.kernel import Problem
 from bayesmix.spec.climb import forward_gradient, gradient
 
-
 FAR = 0.3  # a move in u after which a Newton step asks for a new Hessian
 NEAR = 1e-3  # a move in u below which the old one is still that of the mode
 
 
 @dataclass(frozen=True)
 class Surface:
-    """log posterior(theta(u)), plus log |d theta / d u| when `jacobian`: the density of u itself."""
+    """log posterior(theta(u)), plus log |d theta / d u| when `jacobian`: the density of u itself.
+
+    Here u counts in the natural units of each coordinate (`Problem.units`), so that numeric steps,
+    gradients and curvatures do not depend on the units of the data.
+    """
 
     problem: Problem
     like: dict  # a theta (centred) that gives shapes and Fixed fields
     jacobian: bool = False
 
+    def u(self, theta):
+        """The coordinates of a theta."""
+        return self.problem.mixture.vector(theta) / self.problem.units
+
+    def theta(self, u):
+        """The theta at u."""
+        return self.problem.mixture.from_vector(u * self.problem.units, self.like)
+
     def value(self, u):
-        model = self.problem.mixture
-        theta = model.from_vector(u, self.like)
+        model, theta = self.problem.mixture, self.theta(u)
         with np.errstate(all="ignore"):
             v = self.problem.e_step(theta).objective + sum(model.log_prior(theta).values())
-        return self._finite(v + (model.log_jacobian(u, self.like) if self.jacobian else 0.0))
+        return self._finite(v + self._log_jacobian(u))
+
+    def _log_jacobian(self, u):
+        if not self.jacobian:
+            return 0.0
+        units = self.problem.units
+        return self.problem.mixture.log_jacobian(u * units, self.like) + np.log(units).sum()
 
     def gradient(self, u, difference=gradient):
         """(p,), differences of Q, central ones unless told."""
-        model = self.problem.mixture
         with np.errstate(all="ignore"):
-            here = self.problem.e_step(model.from_vector(u, self.like))
+            here = self.problem.e_step(self.theta(u))
 
         def q(v):
-            value = expected(self.problem, here, model.from_vector(v, self.like))
-            return value + (model.log_jacobian(v, self.like) if self.jacobian else 0.0)
+            return expected(self.problem, here, self.theta(v)) + self._log_jacobian(v)
 
         return difference(q, u)
 
@@ -114,4 +128,3 @@ def definite(hessian):
         return False
     scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
     return bool(np.linalg.eigvalsh(hessian / np.outer(scale, scale)).max(initial=-1.0) < -1e-7)
-

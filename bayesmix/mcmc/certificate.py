@@ -65,9 +65,7 @@ def pymc_terms(model, data, thetas, mode="FAST_COMPILE"):
     for rv in pymc_model.free_RVs:
         inputs[rv.name] = value = rv.type(name=rv.name)
         transform = pymc_model.rvs_to_transforms[rv]
-        swap[pymc_model.rvs_to_values[rv]] = (
-            value if transform is None else transform.forward(value, *rv.owner.inputs)
-        )
+        swap[pymc_model.rvs_to_values[rv]] = value if transform is None else transform.forward(value, *rv.owner.inputs)
     swapped = graph_replace([t.sum() for t in terms], swap, strict=False)
 
     theta = {n: pt.as_tensor(v) for n, v in thetas[0].items()} | inputs

@@ -21,7 +21,11 @@ def to_pymc(mixture, data):
     mixture = mixture.resolve(data)
     family, problem = mixture.family, Problem.of(mixture, data)
     coords = mixture.coords(data)
-    used = {dim for name in mixture.parameters for dim in mixture.dims(name)} | {"component", "feature", "obs"}
+    used = {dim for name in mixture.parameters for dim in mixture.dims(name)} | {
+        "component",
+        "feature",
+        "obs",
+    }
     with pm.Model(coords={dim: coords[dim] for dim in coords if dim in used}) as model:
         theta = {}
         if mixture.is_constant("weight"):

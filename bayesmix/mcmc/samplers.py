@@ -85,7 +85,9 @@ def nutpie_chains(job, progress):
         trees, partial = run_chains(one, points, job.seeds, 1 if small else job.workers, progress)
         if small:
             together = natural(job.model, np.concatenate([t["posterior"]["u"].values[0] for t in trees]))
-            posterior = [{n: v[c * job.draws : (c + 1) * job.draws] for n, v in together.items()} for c in range(len(trees))]
+            posterior = [
+                {n: v[c * job.draws : (c + 1) * job.draws] for n, v in together.items()} for c in range(len(trees))
+            ]
         else:
             posterior = [{n: v.values[0] for n, v in t["posterior"].data_vars.items()} for t in trees]
     return posterior, [statistics(t) for t in trees], "nutpie", partial

@@ -124,6 +124,4 @@ def _component_legend(figure, fit):
     K = fit.mixture.components
     if 1 < K <= 12:
         handles = [Line2D([], [], color=c, lw=2) for c in component_colours(fit.mixture)]
-        figure.legend(
-            handles, [f"component {k}" for k in range(K)], loc="outside lower center", ncols=min(K, 4)
-        )
+        figure.legend(handles, [f"component {k}" for k in range(K)], loc="outside lower center", ncols=min(K, 4))

@@ -143,9 +143,7 @@ def _split_histograms(fit, simulated=20_000):
             bottom = bottom + height
         _feature_axis(ax, data.names[j], whole)
     handles = _class_handles(fit)
-    handles.append(
-        (Line2D([], [], color=GREY, marker="o", ms=3, lw=1.4), "simulated from the fit, each class")
-    )
+    handles.append((Line2D([], [], color=GREY, marker="o", ms=3, lw=1.4), "simulated from the fit, each class"))
     _legend(figure, handles)
     return figure
 

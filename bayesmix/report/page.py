@@ -42,9 +42,7 @@ def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparis
         from bayesmix.diagnostics.compare import compare
 
         comparison = compare(em, mcmc)
-    return move_in(
-        to, lambda folder: _build(folder, em, mcmc, diagnosis, comparison, title or to.name, command)
-    )
+    return move_in(to, lambda folder: _build(folder, em, mcmc, diagnosis, comparison, title or to.name, command))
 
 
 def _build(folder, em, mcmc, diagnosis, comparison, title, command):

@@ -63,8 +63,7 @@ def sections(em, mcmc, diagnosis, comparison, proba, title, command):
         "level": words.LEVELS.get(diagnosis.verdict, "warning"),
         "meaning": " ".join(meaning).strip(),
         "findings": [
-            (f.level, f.name, f.sentence, None if f.table is None else frame_table(f.table))
-            for f in diagnosis.findings
+            (f.level, f.name, f.sentence, None if f.table is None else frame_table(f.table)) for f in diagnosis.findings
         ],
         "advice": [line[0].upper() + line[1:] for line in words.advice(diagnosis)],
         "sections": parts,
@@ -109,9 +108,7 @@ def _optima(census):
     text += [f"{sum(r.status == s for r in runs)} restart(s) ended as “{s}”." for s in lost]
     if many > 1:
         text += [f"Optimum {m}: {mode.differs}." for m, mode in enumerate(census.optima[:8]) if m > 0]
-    reasons = [
-        f"Optimum {m} has no Laplace mass: {o.reason}." for m, o in enumerate(census.optima) if o.reason
-    ]
+    reasons = [f"Optimum {m} has no Laplace mass: {o.reason}." for m, o in enumerate(census.optima) if o.reason]
     table = words.mode_table(census)
     drop = table.head.index("differs")
     short = Table(
@@ -160,16 +157,10 @@ def _responsibilities(em, mcmc, proba):
         for c, name in enumerate(names):
             own = p.argmax(axis=1) == c
             unsure = int((top[own] < 0.9).sum())
-            rows.append(
-                (engine.upper(), name, number(float(p[:, c].sum())), str(int(own.sum())), str(unsure))
-            )
-    table = Table(
-        ("engine", "class", "expected rows", "most probable for", "of these below 0.9"), tuple(rows), (0, 1)
-    )
+            rows.append((engine.upper(), name, number(float(p[:, c].sum())), str(int(own.sum())), str(unsure)))
+    table = Table(("engine", "class", "expected rows", "most probable for", "of these below 0.9"), tuple(rows), (0, 1))
     alt = f"Stacked probabilities of {len(names)} classes for every row, sorted; one band for each engine."
-    caption = (
-        "Each row is a thin column, split by the probability of its classes. Mixed columns are unsure rows."
-    )
+    caption = "Each row is a thin column, split by the probability of its classes. Mixed columns are unsure rows."
     picture = _picture(plots.responsibilities(em, mcmc, proba=proba), alt, caption, "png")
     text = ["Every row with its probabilities is in assignments.csv."]
     return Section("responsibilities", "Who belongs where", text, (picture,), (table,))
@@ -210,9 +201,7 @@ def _chains(mcmc, diagnosis):
 def _comparison(table):
     text = [*words.comparison_sentences(table), words.comparison_names(table)]
     alt = f"Posterior intervals of {min(len(table), plots.MOST)} parameters with the MAP marked on each."
-    caption = (
-        "MAP (diamond) beside the 90 % posterior interval, in posterior standard deviations about the mean."
-    )
+    caption = "MAP (diamond) beside the 90 % posterior interval, in posterior standard deviations about the mean."
     if len(table) > plots.MOST:
         caption += f" The first {plots.MOST} of {len(table)} parameters."
     rows = words.comparison_table(table)
@@ -230,9 +219,7 @@ def _predictive(fit):
     caption = f"Histogram of the data (grey) and the 90 % interval of each bar over data sets {what}."
     if fit.data.d > 6:
         caption += f" The first 6 of {fit.data.d} features."
-    return Section(
-        "predictive", "Data that the model expects", (), (_picture(plots.predictive(fit), alt, caption),)
-    )
+    return Section("predictive", "Data that the model expects", (), (_picture(plots.predictive(fit), alt, caption),))
 
 
 def _provenance(em, mcmc, command):

@@ -60,9 +60,7 @@ def frame_table(frame, index="", caption="", digits=4):
     text = [frame[c].dtype.kind not in "biuf" and not _numeric(frame[c]) for c in frame.columns]
     index = index or str(frame.index.name or "")
     words = frame.index.dtype.kind not in "biuf"
-    rows = tuple(
-        (str(i), *(number(v, digits) for v in row)) for i, row in zip(frame.index, _rows(frame), strict=True)
-    )
+    rows = tuple((str(i), *(number(v, digits) for v in row)) for i, row in zip(frame.index, _rows(frame), strict=True))
     left = tuple(j + 1 for j, t in enumerate(text) if t) + ((0,) if words else ())
     return Table((index, *(str(c).replace("_", " ") for c in frame.columns)), rows, left, caption)
 
@@ -110,15 +108,11 @@ def comparison_sentences(table):
         side = "above" if gap >= 0 else "BELOW (EM missed a higher point)"
         mean = known.get("log_posterior_gap_mean")
         rest = "" if mean is None else f" and {number(mean, 3)} above the average draw"
-        out.append(
-            f"The MAP lies {number(abs(gap), 3)} {side} the best draw{rest}, in units of log posterior."
-        )
+        out.append(f"The MAP lies {number(abs(gap), 3)} {side} the best draw{rest}, in units of log posterior.")
     if "classification_agreement" in known:
         n = known.get("n")
         rows = "" if n is None else f" of {n}"
-        out.append(
-            f"EM and MCMC put {100 * known['classification_agreement']:.1f} %{rows} rows into the same class."
-        )
+        out.append(f"EM and MCMC put {100 * known['classification_agreement']:.1f} %{rows} rows into the same class.")
     return out
 
 
@@ -199,9 +193,7 @@ def data_table(data):
         values = (x.mean(), x.std(ddof=1) if len(x) > 1 else np.nan, low, q1, median, q3, high)
         rows.append((name, *(number(float(v)) for v in values)))
     caption = f"The first 50 of {data.d} features." if data.d > 50 else ""
-    return Table(
-        ("feature", "mean", "sd", "min", "25 %", "median", "75 %", "max"), tuple(rows), (0,), caption
-    )
+    return Table(("feature", "mean", "sd", "min", "25 %", "median", "75 %", "max"), tuple(rows), (0,), caption)
 
 
 def settings_table(*fits):

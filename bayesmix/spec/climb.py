@@ -40,7 +40,5 @@ def climb(f, u, max_iter=200):
     at_start = downhill(u)
     if len(u) == 0 or at_start >= 1e300:
         return None
-    found = minimize(
-        downhill, u, jac=lambda v: gradient(downhill, v), method="L-BFGS-B", options={"maxiter": max_iter}
-    )
+    found = minimize(downhill, u, jac=lambda v: gradient(downhill, v), method="L-BFGS-B", options={"maxiter": max_iter})
     return found.x if found.fun < at_start else None

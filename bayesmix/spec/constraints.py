@@ -19,7 +19,7 @@ ENFORCE = ("transform", "potential", "soft")
 
 @dataclass(frozen=True)
 class Constraint(ABC):
-    """A restriction on theta, written as slacks >= 0. Finals have `field`, the field it speaks of, `enforce`, `width`."""
+    """A restriction on theta, written as slacks >= 0. Finals have `field` (what it restricts), `enforce`, `width`."""
 
     def __post_init__(self):
         if self.enforce not in ENFORCE:

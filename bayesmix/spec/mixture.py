@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from math import factorial, prod
 
 import numpy as np
@@ -141,9 +142,7 @@ class Mixture:
                 "drop or fill these rows."
             )
         if self.family.columns not in (None, data.d):
-            raise InputError(
-                f"{type(self.family).__name__}(): expected {self.family.columns} column(s), got {data.d}."
-            )
+            raise InputError(f"{type(self.family).__name__}(): expected {self.family.columns} column(s), got {data.d}.")
         self.family.check(data.x, data.names)
         flat = [n for n, p in self.family.parameters.items() if isinstance(p.prior, Flat)]
         if flat and self.components > data.n:
@@ -178,7 +177,7 @@ class Mixture:
                 x = data.x[rows, order.by]
                 if len(rows) > 1:
                     means.append((k, x.mean(), x.std(ddof=1) / np.sqrt(len(rows))))
-            for (j, a, sa), (k, b, sb) in zip(means, means[1:], strict=False):
+            for (j, a, sa), (k, b, sb) in pairwise(means):
                 if a - b > 5 * np.hypot(sa, sb):
                     raise InputError(
                         f"Order({order.field!r}): the labelled rows contradict the order, since class {j} has mean "
@@ -219,7 +218,9 @@ class Mixture:
 
     def log_prior(self, theta):
         """log p(theta) as named terms: `weight`, one per field, one per constraint; Fixed fields have none."""
-        terms = {} if self.is_constant("weight") else {"weight": float(np.sum(self.weight.logp(theta["weight"], theta)))}
+        terms = (
+            {} if self.is_constant("weight") else {"weight": float(np.sum(self.weight.logp(theta["weight"], theta)))}
+        )
         terms |= self.family.log_prior(self.own(theta))
         return terms | {c.name: c.logp(theta) for c in self.constraints}
 
@@ -339,6 +340,23 @@ class Mixture:
         at = 0 if self.is_constant("weight") else self.components - 1
         head = simplex.log_jacobian(u[:at], (self.components,)) if at else 0.0
         return head + self.family.log_jacobian(u[at:], self.own(like))
+
+    def units(self, theta, sd):
+        """The natural size of each coordinate of u: the columns' sd (d,) for what is in units of x, else 1.
+
+        In units of x are the family's location field and the off-diagonal of a covariance's factor;
+        logarithms, logits and weights have no unit.
+        """
+        ones = np.ones(0 if self.is_constant("weight") else self.components - 1)
+        parts = [ones]
+        for name, p in self.family.parameters.items():
+            if p.free:
+                shape = theta[name].shape
+                if name == self.family.location:
+                    parts.append(np.broadcast_to(sd, shape).ravel())
+                else:
+                    parts.append(p.support.units(shape, sd).ravel())
+        return np.concatenate(parts)
 
     def moved(self, by):
         """The same model for x + by ((d,)), or None if its location prior cannot say it."""

@@ -81,7 +81,9 @@ class Prior(ABC):
             if not np.isfinite(value).all():
                 raise InputError(f"{type(self).__name__}({f.name}=...): expected finite numbers, got {value.tolist()}.")
             if f.metadata.get("positive") and not (value > 0).all():
-                raise InputError(f"{type(self).__name__}({f.name}=...): expected positive numbers, got {value.tolist()}.")
+                raise InputError(
+                    f"{type(self).__name__}({f.name}=...): expected positive numbers, got {value.tolist()}."
+                )
             value.flags.writeable = False
             object.__setattr__(self, f.name, value)
 
@@ -572,7 +574,9 @@ class InverseWishart(Prior):
         super().__post_init__()
         scale = self.scale if self.scale.ndim >= 2 else self.scale.reshape(1, 1)
         if not np.allclose(scale, np.swapaxes(scale, -1, -2)) or not self.support.contains(scale):
-            raise InputError(f"InverseWishart(scale=...): expected a positive definite matrix, got {self.scale.tolist()}.")
+            raise InputError(
+                f"InverseWishart(scale=...): expected a positive definite matrix, got {self.scale.tolist()}."
+            )
 
     def _full(self, shape):
         """df (K,) and scale (K, d, d)."""
@@ -642,11 +646,7 @@ def _inverse_wishart_logp(value, df, scale):
     # written out, since PyMC's multigammaln mistakes a batch of df for its own index
     log_gamma = 0.25 * d * (d - 1) * np.log(np.pi) + sum(pt.gammaln(0.5 * (df - j)) for j in range(d))
     return (
-        0.5 * df * scale_log_det
-        - 0.5 * df * d * np.log(2.0)
-        - log_gamma
-        - 0.5 * (df + d + 1) * log_det
-        - 0.5 * trace
+        0.5 * df * scale_log_det - 0.5 * df * d * np.log(2.0) - log_gamma - 0.5 * (df + d + 1) * log_det - 0.5 * trace
     )
 
 

@@ -35,6 +35,10 @@ class Support(ABC):
     def contains(self, value):
         """Whether every event lies strictly inside."""
 
+    def units(self, shape, sd):
+        """The natural size of each coordinate of u, for data with column standard deviations sd (d,)."""
+        return np.ones(self.free(shape))
+
     def transform(self, shape):
         """The PyMC transform for a value of this shape (None for the real line)."""
         return None
@@ -169,6 +173,10 @@ class PositiveDefinite(Support):
         diagonal = u[..., rows == cols]
         batch = int(np.prod(shape[:-2]))
         return float(batch * d * np.log(2) + (diagonal * np.arange(d + 1, 1, -1)).sum())
+
+    def units(self, shape, sd):
+        rows, cols = np.tril_indices(shape[-1])
+        return np.broadcast_to(np.where(rows == cols, 1.0, sd[rows]), self.free(shape))
 
     def contains(self, value):
         if not np.isfinite(value).all():

@@ -78,8 +78,6 @@ class OrderedColumn(Transform):
         return total
 
 
-
-
 class LogCholesky(Transform):
     """Positive definite V = L L' from the packed lower triangle of L, its diagonal in logs, (K, d, d) at a time.
 

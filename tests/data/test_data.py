@@ -82,9 +82,7 @@ def test_infinite_cells_are_refused_by_row_and_column():
     for bad in (np.inf, -np.inf):
         x = X.copy()
         x[2, 1] = bad
-        refused(
-            'column "waiting" of x', "finite", "row 2 (counted from 0)", str(bad), x=x, names=["a", "waiting"]
-        )
+        refused('column "waiting" of x', "finite", "row 2 (counted from 0)", str(bad), x=x, names=["a", "waiting"])
 
 
 def test_an_all_missing_row_is_refused_by_its_number():

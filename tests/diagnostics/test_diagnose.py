@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from laplace import laplace_fit
 
 import bayesmix as bm
 from bayesmix.diagnostics.findings import CHECKS, VERDICTS, Finding, check
 from bayesmix.em.kernel import Problem
 from bayesmix.em.modes import match
+from laplace import laplace_fit
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,9 @@ def test_perfect_switching_has_raw_r_hat_one_and_is_still_found(two_groups):
     rng = np.random.default_rng(9)
     flip = rng.random(fit.shape) < 0.5
     permutation = np.where(flip[..., None], [1, 0], [0, 1])
-    swapped = {n: np.where(flip.reshape(*flip.shape, *(1,) * (v.ndim - 2)), v[:, :, ::-1], v) for n, v in fit.draws.items()}
+    swapped = {
+        n: np.where(flip.reshape(*flip.shape, *(1,) * (v.ndim - 2)), v[:, :, ::-1], v) for n, v in fit.draws.items()
+    }
     diagnosis = bm.diagnose(replace(fit, draws=swapped, permutation=permutation), two_groups)
     assert diagnosis.table.query("kind == 'raw'")["r_hat"].max() < 1.02
     assert diagnosis.verdict == "label switching", diagnosis.summary()
@@ -103,7 +105,9 @@ def test_chains_in_different_optima_are_several_modes(two_optima):
     other = filled(laplace_fit(replace(two_optima, optima=(modes[1],)), draws=400))
     mixed = {n: np.concatenate([v[:2], other.draws[n][2:]]) for n, v in first.draws.items()}
     both = replace(
-        first, draws=mixed, log_posteriors=np.concatenate([first.log_posteriors[:2], other.log_posteriors[2:]])
+        first,
+        draws=mixed,
+        log_posteriors=np.concatenate([first.log_posteriors[:2], other.log_posteriors[2:]]),
     )
     diagnosis = bm.diagnose(both, two_optima)
     assert diagnosis.verdict == "several modes", diagnosis.summary()

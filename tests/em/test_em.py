@@ -90,9 +90,7 @@ def test_a_fall_is_reported(monkeypatch, galaxies):
     monkeypatch.setattr(engine, "m_step", bad)
     run = engine.run(problem, theta)
     assert run.status == "numerical fall" and run.iterations == 2
-    assert run.log_posterior == pytest.approx(
-        sum(model.log_posterior(galaxies, run.theta).values()), rel=1e-12
-    )
+    assert run.log_posterior == pytest.approx(sum(model.log_posterior(galaxies, run.theta).values()), rel=1e-12)
 
 
 # ---- the same again ----------------------------------------------------------------------------------------
@@ -180,9 +178,7 @@ def test_a_row_of_weight_zero_is_absent():
 def test_all_labels_are_separate_fits(kind):
     x, z = cases.rows(kind, 2, 2)
     family = cases.family(kind, 2)
-    together = bm.fit_em(
-        bm.Mixture(family, 2, weight=bm.Dirichlet(3.0)), bm.Data(x, label=z), restarts=1, seed=0
-    )
+    together = bm.fit_em(bm.Mixture(family, 2, weight=bm.Dirichlet(3.0)), bm.Data(x, label=z), restarts=1, seed=0)
     np.testing.assert_allclose(together.best["weight"], (np.bincount(z) + 2) / (len(z) + 4), rtol=1e-9)
     for k in range(2):
         alone = bm.fit_em(bm.Mixture(family, 1), bm.Data(x[z == k]), restarts=1, seed=0)
@@ -218,9 +214,7 @@ def test_permutation_equivariance(kind, d):
     same_theta(model.permute(a.best, perm), b.best, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "family", [bm.Gaussian(), bm.MvGaussian(), FLAT_VVV], ids=["diagonal", "full", "flat"]
-)
+@pytest.mark.parametrize("family", [bm.Gaussian(), bm.MvGaussian(), FLAT_VVV], ids=["diagonal", "full", "flat"])
 @pytest.mark.parametrize("scale,offset", [(1e-12, 0.0), (1e12, 0.0), (1.0, 1e6), (1e-3, -1e3)])
 def test_units_and_origin_do_not_matter(family, scale, offset):
     x, z = blobs()
@@ -374,17 +368,11 @@ def test_a_collapse_is_named():
 
 def test_collapsed_restarts_are_counted():
     x = np.array([0.0, 0.1, 0.3, 5.0, 5.2, 5.3, 11.0])
-    fit = bm.fit_em(
-        bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=12, start="rows", seed=1
-    )
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=12, start="rows", seed=1)
     lost = sum(r.status == "collapsed" for r in fit.runs)
     assert 0 < lost < 12
     last = fit.modes.iloc[-1]
-    assert (
-        last["kind"] == "collapsed"
-        and last["times_reached"] == lost
-        and last["share"] == pytest.approx(lost / 12)
-    )
+    assert last["kind"] == "collapsed" and last["times_reached"] == lost and last["share"] == pytest.approx(lost / 12)
     assert fit.modes.loc[0, "kind"] != "collapsed" and fit.modes["times_reached"].sum() == 12
     assert any("collapse" in note for note in fit.settings["notes"])
     assert np.isfinite(fit.log_posterior) and fit.log_posterior == fit.modes.loc[0, "log_posterior"]
@@ -474,15 +462,11 @@ def test_the_floor_is_kept(enforce, galaxies):
     assert inside.modes.loc[0, "kind"] == "interior"
 
 
-@pytest.mark.parametrize(
-    "constraint", [bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.4, enforce="soft")]
-)
+@pytest.mark.parametrize("constraint", [bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.4, enforce="soft")])
 def test_a_soft_wall_is_climbed_to_its_top(constraint):
     """No quasi-Newton step from the end of EM finds a higher point of the softened posterior."""
     data = backwards()
-    model = bm.Mixture(
-        bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2)), 2, constraints=(constraint,)
-    )
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2)), 2, constraints=(constraint,))
     fit = bm.fit_em(model, data, restarts=1, seed=0)
     model = fit.mixture
 

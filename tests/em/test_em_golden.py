@@ -50,9 +50,7 @@ def theta_of(model, fit, d):
 def data_of(name):
     if name == "davis_height":
         return bm.datasets.davis("height")
-    data = {"faithful": bm.datasets.old_faithful, "iris": bm.datasets.iris, "galaxies": bm.datasets.galaxies}[
-        name
-    ]()
+    data = {"faithful": bm.datasets.old_faithful, "iris": bm.datasets.iris, "galaxies": bm.datasets.galaxies}[name]()
     return data
 
 
@@ -215,17 +213,10 @@ def test_semi_supervised_davis(model, loglik, davis):
 
 def conjugate(model, prior):
     mean = bm.ConjugateNormal(prior["mean"], prior["shrinkage"])
-    return bm.MvGaussian(
-        mean=mean, cov=bm.InverseWishart(prior["dof"], prior["scale"]), shared=model == "EEE"
-    )
+    return bm.MvGaussian(mean=mean, cov=bm.InverseWishart(prior["dof"], prior["scale"]), shared=model == "EEE")
 
 
-MAPS = [
-    f"map_{data}_{model}_{G}"
-    for data in ("faithful", "iris")
-    for model in ("VVV", "EEE")
-    for G in (1, 2, 3, 4)
-]
+MAPS = [f"map_{data}_{model}_{G}" for data in ("faithful", "iris") for model in ("VVV", "EEE") for G in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("key", MAPS)

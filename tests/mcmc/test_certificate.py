@@ -1,10 +1,10 @@
 """One number: every reading of every named term agrees, and a change on one side is caught and named."""
 
-import cases
 import numpy as np
 import pytest
 
 import bayesmix as bm
+import cases
 from bayesmix.certificate import compare
 from bayesmix.mcmc.certificate import certificate, pymc_terms, readings
 
@@ -76,7 +76,8 @@ def test_a_changed_row_is_caught_in_x():
     ours = readings(model.resolve(bm.Data(x)), bm.Data(x), thetas)["NumPy logpdf"]
     terms, _ = pymc_terms(model.resolve(bm.Data(x)), bm.Data(other), thetas)
     found = compare(
-        {"NumPy": ours, "PyMC": [{n: float(v[i]) for n, v in terms.items()} for i in range(len(thetas))]}, seed=0
+        {"NumPy": ours, "PyMC": [{n: float(v[i]) for n, v in terms.items()} for i in range(len(thetas))]},
+        seed=0,
     )
     assert not found.ok
     assert found.worst == "x"

@@ -65,9 +65,7 @@ def test_b1_normal_inverse_gamma(golden):
 def test_s1_semi_supervised(golden):
     c = case(golden, "S1")
     family = bm.Gaussian(mean=bm.Normal(np.array(c["m0"])[:, None], c["s0"]), sd=bm.Fixed(c["sigma_known"]))
-    fit = bm.fit_mcmc(
-        bm.Mixture(family, 2), bm.Data(c["y"], label=c["labels"]), draws=DRAWS, tune=1000, seed=13
-    )
+    fit = bm.fit_mcmc(bm.Mixture(family, 2), bm.Data(c["y"], label=c["labels"]), draws=DRAWS, tune=1000, seed=13)
     for k in range(2):
         within(fit.draws["mean"][..., k, 0], c["mu_mean"][k], c["mu_sd"][k], f"mean {k}")
         within(fit.draws["weight"][..., k], c["w_mean"][k], c["w_sd"][k], f"weight {k}")
@@ -115,7 +113,11 @@ def test_soft_constraints_on_a1_are_their_own_posterior(golden):
     )
     exact = soft_quadrature(np.array(c["y"]), c["s0"], width, 0.2, floor_width)
     fit = bm.fit_mcmc(known_sd(c, constraints), bm.Data(c["y"]), draws=DRAWS, tune=1000, seed=15)
-    values = {"mu0": fit.draws["mean"][..., 0, 0], "mu1": fit.draws["mean"][..., 1, 0], "w0": fit.draws["weight"][..., 0]}
+    values = {
+        "mu0": fit.draws["mean"][..., 0, 0],
+        "mu1": fit.draws["mean"][..., 1, 0],
+        "w0": fit.draws["weight"][..., 0],
+    }
     for name, value in values.items():
         within(value, *exact[name], name)
     hard = golden("exact_potentials_A1")["order_and_wmin_0_1"]

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from test_seam import MODELS
 
 import bayesmix as bm
 from bayesmix.diagnostics import Finding, check
 from bayesmix.diagnostics.findings import CHECKS
 from bayesmix.mcmc.certificate import certificate
+from test_seam import MODELS
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -44,7 +44,12 @@ def test_the_verdict_is_sound(faithful_em, faithful_mcmc):
     assert diagnosis.verdict == "sound"
     assert diagnosis.verdicts == ("sound",)
     assert "sound" in diagnosis.summary()
-    assert {f.name for f in diagnosis.findings} >= {"convergence", "effective size", "several modes", "certificate"}
+    assert {f.name for f in diagnosis.findings} >= {
+        "convergence",
+        "effective size",
+        "several modes",
+        "certificate",
+    }
     assert (diagnosis.occupancy.to_numpy() == 1).all()
 
 
@@ -82,9 +87,7 @@ def test_plain_arviz_reads_the_file(faithful_mcmc, tmp_path):
 def test_same_seed_same_draws_for_one_and_two_workers(golden):
     c = next(c for c in golden("exact_tiny") if c["name"].startswith("A1"))
     model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), sd=bm.Fixed(1)), 2)
-    fits = [
-        bm.fit_mcmc(model, bm.Data(c["y"]), draws=50, tune=100, chains=2, seed=5, workers=w) for w in (1, 2, 2)
-    ]
+    fits = [bm.fit_mcmc(model, bm.Data(c["y"]), draws=50, tune=100, chains=2, seed=5, workers=w) for w in (1, 2, 2)]
     for other in fits[1:]:
         np.testing.assert_array_equal(fits[0].draws["mean"], other.draws["mean"])
         np.testing.assert_array_equal(fits[0].log_posteriors, other.log_posteriors)

@@ -195,9 +195,7 @@ def test_every_verdict_has_a_colour():
 
 
 def test_labels_weights_and_classes_in_words(davis):
-    data = bm.Data(
-        davis.x, label=davis.label, weight=np.full(200, 2.0), names=davis.names, classes=davis.classes
-    )
+    data = bm.Data(davis.x, label=davis.label, weight=np.full(200, 2.0), names=davis.names, classes=davis.classes)
     model = bm.Mixture(bm.Gaussian(sd=bm.Fixed([[5.0, 5.0]])), 3, classes=[0, 0, 1])
     fit = bm.fit_em(model, data, restarts=1, seed=1)
     text = " ".join(words.data_sentences(fit.data) + words.model_sentences(fit))

@@ -54,9 +54,7 @@ def test_water_fill_is_the_maximum(counts, floor):
 
 
 def test_water_fill_at_the_edges():
-    np.testing.assert_allclose(
-        water_fill(np.array([-0.5, 2.0, 2.0])), [0, 0.5, 0.5]
-    )  # a negative count acts as zero
+    np.testing.assert_allclose(water_fill(np.array([-0.5, 2.0, 2.0])), [0, 0.5, 0.5])  # a negative count acts as zero
     np.testing.assert_allclose(water_fill(np.array([-0.5, 2.0, 2.0]), 0.2), [0.2, 0.4, 0.4])
     np.testing.assert_allclose(water_fill(np.zeros(4), 0.1), np.full(4, 0.25))
     np.testing.assert_allclose(water_fill(np.array([3.0])), [1.0])
@@ -206,9 +204,7 @@ def test_log_cholesky():
         value, jac = back(u)
         np.testing.assert_allclose(value, positive_definite.from_real(u, (2, d, d)), rtol=1e-12)
         np.testing.assert_allclose(forth(value), u, atol=1e-10)
-        assert float(np.sum(jac)) == pytest.approx(
-            log_det(back, u, lambda v, i=i, j=j: v[:, i, j].ravel()), abs=1e-6
-        )
+        assert float(np.sum(jac)) == pytest.approx(log_det(back, u, lambda v, i=i, j=j: v[:, i, j].ravel()), abs=1e-6)
         assert float(np.sum(jac)) == pytest.approx(positive_definite.log_jacobian(u, (2, d, d)), rel=1e-12)
 
 
@@ -260,9 +256,7 @@ def test_soft_prior_draws_have_the_soft_density():
     density /= density.sum()
     exact, var = density @ grid, density @ grid**2 - (density @ grid) ** 2
     assert abs(gap.mean() - exact) <= 5.5 * np.sqrt(var / 1500)
-    assert abs(gap.mean() - 2 / np.sqrt(np.pi)) > 5.5 * np.sqrt(
-        var / 1500
-    )  # negative control: not the hard order
+    assert abs(gap.mean() - 2 / np.sqrt(np.pi)) > 5.5 * np.sqrt(var / 1500)  # negative control: not the hard order
 
 
 X2 = np.random.default_rng(0).normal(size=(20, 2))

@@ -28,9 +28,7 @@ def _sd(t):
 
 # (x (n, d), theta, k) -> (n,): the log density of component k according to SciPy
 ORACLES = {
-    "Gaussian": lambda x, t, k: (
-        stats.norm(t["mean"][k], np.broadcast_to(_sd(t), t["mean"].shape)[k]).logpdf(x).sum(1)
-    ),
+    "Gaussian": lambda x, t, k: stats.norm(t["mean"][k], np.broadcast_to(_sd(t), t["mean"].shape)[k]).logpdf(x).sum(1),
     "MvGaussian": lambda x, t, k: np.atleast_1d(
         stats.multivariate_normal(t["mean"][k], t["cov"][k % len(t["cov"])]).logpdf(x)
     ),
@@ -331,9 +329,7 @@ def test_moving_the_origin(t):
     by = np.arange(1.0, t.d + 1)
     moved = t.family.moved(by)
     theta = {**t.theta, t.family.location: t.theta[t.family.location] + by}
-    assert sum(moved.log_prior(theta).values()) == pytest.approx(
-        sum(t.family.log_prior(t.theta).values()), rel=1e-12
-    )
+    assert sum(moved.log_prior(theta).values()) == pytest.approx(sum(t.family.log_prior(t.theta).values()), rel=1e-12)
     np.testing.assert_allclose(moved.logpdf(t.x + by, **theta), t.family.logpdf(t.x, **t.theta), rtol=1e-9)
 
 
@@ -363,7 +359,7 @@ def test_rows_outside_the_sample_space(family, x, word):
 def test_integration_helper_is_right():
     """The battery's own integrator against SciPy's adaptive one."""
     t = next(t for t in LINE if t.id == "Gaussian-var-d1")
-    exact = integrate.quad(
-        lambda v: v**2 * np.exp(t.family.logpdf(np.array([[v]]), **t.one())[0, 0]), -np.inf, np.inf
-    )[0]
+    exact = integrate.quad(lambda v: v**2 * np.exp(t.family.logpdf(np.array([[v]]), **t.one())[0, 0]), -np.inf, np.inf)[
+        0
+    ]
     assert expectation(t, lambda x: x**2) == pytest.approx(exact, rel=1e-7)

@@ -72,9 +72,7 @@ def test_mvgaussian_terms(faithful):
         ],
         axis=1,
     )
-    row = np.where(
-        label == 1, rows[:, 1], logsumexp(rows, axis=1)
-    )  # a label picks its component's joint term
+    row = np.where(label == 1, rows[:, 1], logsumexp(rows, axis=1))  # a label picks its component's joint term
     terms = model.log_posterior(data, theta)
     assert terms["weight"] == pytest.approx(0.0, abs=1e-14)  # Dirichlet(1) with K = 2 has density one
     prior = stats.multivariate_normal([3.5, 70], cov / 0.1)
@@ -102,9 +100,7 @@ def test_accurate_far_from_the_origin():
     """Large offsets cost nothing: differences are taken first."""
     x = np.array([0.1, 0.2, 0.35])
     model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 1)
-    near = model.log_joint(
-        x[:, None], {"weight": np.ones(1), "mean": np.array([[0.2]]), "sd": np.array([[0.1]])}
-    )
+    near = model.log_joint(x[:, None], {"weight": np.ones(1), "mean": np.array([[0.2]]), "sd": np.array([[0.1]])})
     far = model.log_joint(
         x[:, None] + 2.0**20,
         {"weight": np.ones(1), "mean": np.array([[0.2 + 2.0**20]]), "sd": np.array([[0.1]])},
@@ -156,11 +152,7 @@ def test_several_components_per_class():
     model = bm.Mixture(MODEL.family, 3, classes=[0, 0, 1])
     data = bm.Data(X, label=["b", "a", "", "", "a", "b"])
     label = model.log_label(data)
-    assert (
-        (label[0] == [-np.inf, -np.inf, 0]).all()
-        and (label[1] == [0, 0, -np.inf]).all()
-        and (label[2] == 0).all()
-    )
+    assert (label[0] == [-np.inf, -np.inf, 0]).all() and (label[1] == [0, 0, -np.inf]).all() and (label[2] == 0).all()
     assert model.class_names(data) == ("a", "b")
     assert model.blocks(data) == ((0, 1), (2,)) and model.relabelings(data) == 2
     with pytest.raises(bm.InputError, match=r"0\.\.1"):
@@ -288,9 +280,7 @@ def test_defaults_move_and_stretch_with_the_data():
     rng = np.random.default_rng(5)
     x = rng.normal(size=(30, 2)) * [1.0, 4.0] + [3.0, -7.0]
     for family in (bm.Gaussian(), bm.Gaussian(sd=bm.HalfNormal(1)), bm.MvGaussian()):
-        one, two = (
-            bm.Mixture(family, 2).resolve(bm.Data(x * a + b)).family for a, b in ((1.0, 0.0), (10.0, 5.0))
-        )
+        one, two = (bm.Mixture(family, 2).resolve(bm.Data(x * a + b)).family for a, b in ((1.0, 0.0), (10.0, 5.0)))
         np.testing.assert_allclose(two.mean.mean, one.mean.mean * 10 + 5)
         np.testing.assert_allclose(two.mean.sd, one.mean.sd * 10)
         other = bm.Mixture(family, 5).resolve(bm.Data(x, label=np.arange(30) % 5)).family

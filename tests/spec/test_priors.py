@@ -70,10 +70,7 @@ def scipy_logp(name, prior, value, theta):
             var = theta["var"] if "var" in theta else theta["sd"] ** 2
             cov = np.stack([np.diag(v) for v in np.broadcast_to(var, (K, D))])
         return np.array(
-            [
-                stats.multivariate_normal(m, c / q).logpdf(v)
-                for m, c, q, v in zip(mean, cov, kappa, value, strict=True)
-            ]
+            [stats.multivariate_normal(m, c / q).logpdf(v) for m, c, q, v in zip(mean, cov, kappa, value, strict=True)]
         )
     return 0.0
 
@@ -214,9 +211,7 @@ def test_broadcasting(given, shape, expected):
     np.testing.assert_array_equal(spread(given, shape), expected)
 
 
-@pytest.mark.parametrize(
-    "given,shape", [([1.0, 2.0, 3.0], (4, 2)), ([1.0, 2.0], (3,)), (np.ones((2, 3)), (3, 2))]
-)
+@pytest.mark.parametrize("given,shape", [([1.0, 2.0, 3.0], (4, 2)), ([1.0, 2.0], (3,)), (np.ones((2, 3)), (3, 2))])
 def test_a_wrong_shape_is_refused(given, shape):
     with pytest.raises(bm.InputError, match="does not broadcast"):
         bm.Normal(given, 1.0).logp(np.zeros(shape), {})
@@ -277,9 +272,7 @@ def test_bad_hyperparameters(make, word):
 def test_shifted(prior):
     by = np.array([10.0, -3.0])
     value, theta = np.array([[0.5, 1.5], [1.0, 0.2]]), {"var": np.array([[1.0, 2.0]])}
-    np.testing.assert_allclose(
-        prior.shifted(by).logp(value + by, theta), prior.logp(value, theta), rtol=1e-12
-    )
+    np.testing.assert_allclose(prior.shifted(by).logp(value + by, theta), prior.logp(value, theta), rtol=1e-12)
 
 
 def test_what_cannot_be_shifted_says_so():
@@ -309,9 +302,7 @@ def test_conjugate_kernels(name, kernel):
     assert len(numbers) == KERNELS[kernel]
     a, b = draws(name, 2, seed=8)
     if kernel == "beta" or (prior.support is supports.real and kernel != "normal"):
-        a, b = (
-            np.clip(np.abs(v) / 4, 1e-3, PER_COMPONENT - 1e-3) for v in (a, b)
-        )  # inside a Uniform's interval
+        a, b = (np.clip(np.abs(v) / 4, 1e-3, PER_COMPONENT - 1e-3) for v in (a, b))  # inside a Uniform's interval
         if name == "Beta":
             a, b = draws(name, 2, seed=8)
     np.testing.assert_allclose(
@@ -335,16 +326,12 @@ def test_the_kernels_that_em_relies_on_are_claimed():
 def test_joint_kernels():
     dirichlet, (a, b) = JOINT["Dirichlet"][0], draws("Dirichlet", 2)
     (count,) = dirichlet.conjugate("dirichlet", (K,))
-    assert count @ (np.log(a) - np.log(b)) == pytest.approx(
-        dirichlet.logp(a, {}) - dirichlet.logp(b, {}), rel=1e-10
-    )
+    assert count @ (np.log(a) - np.log(b)) == pytest.approx(dirichlet.logp(a, {}) - dirichlet.logp(b, {}), rel=1e-10)
     prior, (a, b) = JOINT["InverseWishart"][0], draws("InverseWishart", 2)
     power, scale = prior.conjugate("inverse wishart", (K, D, D))
 
     def kernel(v):
-        return -0.5 * power * np.linalg.slogdet(v)[1] - 0.5 * np.trace(
-            scale @ np.linalg.inv(v), axis1=1, axis2=2
-        )
+        return -0.5 * power * np.linalg.slogdet(v)[1] - 0.5 * np.trace(scale @ np.linalg.inv(v), axis1=1, axis2=2)
 
     np.testing.assert_allclose(kernel(a) - kernel(b), prior.logp(a, {}) - prior.logp(b, {}), rtol=1e-9)
 
@@ -357,9 +344,7 @@ def test_bounded():
 
 
 def test_equality_and_text():
-    assert bm.Normal(0, [1, 2]) == bm.Normal([0.0], [1.0, 2.0]) or bm.Normal(0, [1, 2]) == bm.Normal(
-        0.0, [1.0, 2.0]
-    )
+    assert bm.Normal(0, [1, 2]) == bm.Normal([0.0], [1.0, 2.0]) or bm.Normal(0, [1, 2]) == bm.Normal(0.0, [1.0, 2.0])
     assert bm.Normal(0, 1) != bm.Normal(0, 2) and bm.Normal(0, 1) != bm.LogNormal(0, 1)
     assert len({bm.Normal(0, 1), bm.Normal(0.0, 1.0)}) == 1
     assert repr(bm.Normal([1, 2], 3)) == "Normal(mean=[1., 2.], sd=3)"

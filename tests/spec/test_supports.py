@@ -88,9 +88,7 @@ def test_names_and_pymc_transforms():
 def test_gradient_is_second_order():
     u = np.array([0.3, -1.2, 40.0])
     exact = np.array([np.cos(0.3), 3 * 1.2**2, 1 / 40.0])
-    np.testing.assert_allclose(
-        gradient(lambda v: np.sin(v[0]) + v[1] ** 3 + np.log(v[2]), u), exact, rtol=1e-8
-    )
+    np.testing.assert_allclose(gradient(lambda v: np.sin(v[0]) + v[1] ** 3 + np.log(v[2]), u), exact, rtol=1e-8)
 
 
 def test_climb_finds_the_top_and_never_returns_a_lower_point():

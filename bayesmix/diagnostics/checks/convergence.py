@@ -24,7 +24,8 @@ def convergence(evidence):
     if distance > MANY_MCSE:
         return Finding(
             "convergence", "problem",
-            f"Chains {a} and {b} differ by {distance:.1f} combined MCSE in the mean {name}, which no relabelling changes.",
+            f"Chains {a} and {b} differ by {distance:.1f} combined MCSE in the mean {name}, which no "
+            "relabelling changes.",
             "not converged", evidence.table,
             advice="Run longer: double `tune` and `draws` in bm.fit_mcmc; if it persists, reconsider K or the priors.",
         )  # fmt: skip

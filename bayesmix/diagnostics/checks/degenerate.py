@@ -32,5 +32,7 @@ def degenerate(evidence):
             advice="Fit fewer components, or give the weights a larger Dirichlet concentration or a MinWeight.",
         )  # fmt: skip
     if share > 0.01:
-        return Finding("degenerate", "note", f"In {share:.1%} of the draws a component holds less than one expected row.")
+        return Finding(
+            "degenerate", "note", f"In {share:.1%} of the draws a component holds less than one expected row."
+        )
     return None

@@ -23,5 +23,6 @@ def divergences(evidence):
     return Finding(
         "divergences", "warning",
         f"{count} of {total} transitions diverged: regions of high curvature may be under-explored.",
-        advice="Raise target_accept in bm.fit_mcmc to 0.99; if they persist, K may be too large or a scale prior too wide.",
+        advice="Raise target_accept in bm.fit_mcmc to 0.99; if they persist, K may be too large or a scale prior "
+        "too wide.",
     )  # fmt: skip

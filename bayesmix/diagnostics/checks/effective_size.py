@@ -23,7 +23,8 @@ def effective_size(evidence):
     if least < LEAST_ESS:
         return Finding(
             "effective size", "warning",
-            f"The smallest bulk effective sample size is {least:.0f} ({table['ess_bulk'].idxmin()}), below {LEAST_ESS}.",
+            f"The smallest bulk effective sample size is {least:.0f} ({table['ess_bulk'].idxmin()}), below "
+            f"{LEAST_ESS}.",
             "undecided", table,
             advice="Draw more: bm.fit_mcmc(model, data, start=em, draws=...) with a multiple of the present number.",
         )  # fmt: skip

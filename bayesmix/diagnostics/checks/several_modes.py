@@ -29,7 +29,8 @@ def several_modes(evidence):
         seats = "; ".join(f"chain {c} in the region of optimum {r}" for c, r in enumerate(where))
         return Finding(
             "several modes", "problem",
-            f"Chains stay in different regions of the posterior ({seats}); the share of chains is not the mass of a mode.",
+            f"Chains stay in different regions of the posterior ({seats}); the share of chains is not "
+            "the mass of a mode.",
             "several modes", evidence.occupancy,
             advice="Report each region by itself; its estimated mass is in the mode table. Do not average over chains.",
         )  # fmt: skip
@@ -45,8 +46,12 @@ def several_modes(evidence):
             f"No chain visited the region of optimum {listed} of the estimated posterior mass.", "several modes",
             evidence.occupancy, advice="Run more chains: bm.fit_mcmc(model, data, start=em, chains=8).",
         )  # fmt: skip
-    higher = [m for m in range(len(optima)) if int(regions[m]) not in visited and np.isfinite(optima[m].log_posterior)
-              and optima[m].log_posterior > max(optima[i].log_posterior for i in np.unique(home[home >= 0]))]  # fmt: skip
+    reached = max(optima[i].log_posterior for i in np.unique(home[home >= 0]))
+    higher = [
+        m
+        for m, mode in enumerate(optima)
+        if int(regions[m]) not in visited and np.isfinite(mode.log_posterior) and mode.log_posterior > reached
+    ]
     if higher:
         return Finding(
             "several modes", "note",

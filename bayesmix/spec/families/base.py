@@ -16,7 +16,17 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.climb import climb
-from bayesmix.spec.priors import Beta, Dirichlet, Fixed, Flat, FromData, HalfNormal, InverseWishart, Normal, Prior
+from bayesmix.spec.priors import (
+    Beta,
+    Dirichlet,
+    Fixed,
+    Flat,
+    FromData,
+    HalfNormal,
+    InverseWishart,
+    Normal,
+    Prior,
+)
 
 
 def parameter(*dims, support=supports.real, optional=False, pooled=False):
@@ -179,9 +189,7 @@ class Family(ABC):
 
     def log_prior(self, theta):
         """log p(field | other fields) by name, the Fixed fields left out."""
-        return {
-            name: float(np.sum(p.prior.logp(theta[name], theta))) for name, p in self.parameters.items() if p.free
-        }
+        return {name: float(np.sum(p.prior.logp(theta[name], theta))) for name, p in self.parameters.items() if p.free}
 
     def draw_prior(self, rng, K, d):
         """One draw of all parameters."""

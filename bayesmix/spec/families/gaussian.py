@@ -7,7 +7,16 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
-from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, FromData, HalfNormal, InverseGamma, Prior, spread
+from bayesmix.spec.priors import (
+    LOG_2PI,
+    ConjugateNormal,
+    Fixed,
+    FromData,
+    HalfNormal,
+    InverseGamma,
+    Prior,
+    spread,
+)
 
 
 @dataclass(frozen=True, eq=False)
