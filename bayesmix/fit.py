@@ -193,6 +193,8 @@ class Fit:
 
     @cached_property
     def _own_proba(self):
+        if "allocation" in self.groups:
+            return self._by_class(self.groups["allocation"]["probability"].values)
         return self._mean_proba(*self._rows(None))
 
     def predict(self, x=None):

@@ -101,13 +101,14 @@ def match(problem, reference, theta):
 
     Nearest in expected agreement of the responsibilities, sum_ik r_ik(reference) r_i,perm(k)(theta).
     """
-    model = problem.mixture
-    perm = np.arange(model.components)
-    if model.components == 1:
-        return perm
     a, _ = problem.responsibilities(problem.inward(reference))
     b, _ = problem.responsibilities(problem.inward(theta))
-    overlap = a.T @ b
+    return assign(problem, a, b)
+
+
+def assign(problem, a, b):
+    """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
+    perm, overlap = np.arange(problem.mixture.components), a.T @ b
     for block in problem.blocks_of_components:
         block = np.array(block)
         perm[block] = block[linear_sum_assignment(-overlap[np.ix_(block, block)])[1]]

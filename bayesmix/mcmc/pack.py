@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesmix.em.modes import match
+from bayesmix.em.modes import assign
 from bayesmix.fit import Fit
 from bayesmix.mcmc.pymc_model import draw_allocations
 
@@ -33,7 +33,7 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     else:
         c, s = np.unravel_index(log_posterior.argmax(), log_posterior.shape)
         reference = {name: v[c, s] for name, v in fields.items()}
-    permutation = relabel_to(problem, fields, reference)
+    permutation, allocation = relabel_to(problem, fields, reference)
 
     coords = {"chain": np.arange(chains), "draw": np.arange(draws), "obs": np.arange(data.n)}
     sample_stats = xr.Dataset(
@@ -54,6 +54,9 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
         groups={
             "sample_stats": sample_stats,
             "log_likelihood": xr.Dataset({"x": (("chain", "draw", "obs"), log_likelihood)}, coords=coords),
+            "allocation": xr.Dataset(
+                {"probability": (("obs", "component"), allocation)}, coords={"obs": coords["obs"]}
+            ),
         },
     )
     fit.groups["posterior_predictive"] = predictive(fit, np.random.default_rng(int(seed)))
@@ -61,17 +64,21 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
 
 
 def relabel_to(problem, fields, reference):
-    """(chain, draw, K): the permutation of each draw nearest to the reference (`em.modes.match`).
+    """The permutation of each draw nearest to the reference, and the mean relabelled responsibilities.
 
-    Under an order there is no label symmetry, and the identity comes back.
+    Returns (chain, draw, K) by `em.modes.assign`, the identity under an order, where there is no label
+    symmetry, and (n, K), the posterior probability of each allocation.
     """
-    model = problem.mixture
-    shape = next(iter(fields.values())).shape[:2]
-    permutation = np.broadcast_to(np.arange(model.components), (*shape, model.components)).copy()
-    if problem.relabelings > 1:
-        for c, s in np.ndindex(*shape):
-            permutation[c, s] = match(problem, reference, {name: v[c, s] for name, v in fields.items()})
-    return permutation
+    shape, K = next(iter(fields.values())).shape[:2], problem.mixture.components
+    permutation = np.broadcast_to(np.arange(K), (*shape, K)).copy()
+    target, _ = problem.responsibilities(problem.inward(reference))
+    allocation = np.zeros_like(target)
+    for c, s in np.ndindex(*shape):
+        r, _ = problem.responsibilities(problem.inward({name: v[c, s] for name, v in fields.items()}))
+        if problem.relabelings > 1:
+            permutation[c, s] = assign(problem, target, r)
+        allocation += r[:, permutation[c, s]]
+    return permutation, allocation / np.prod(shape)
 
 
 def predictive(fit, rng):

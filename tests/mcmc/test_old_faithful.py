@@ -125,3 +125,10 @@ def test_pymcs_own_nuts_agrees(golden):
     assert fit.settings["sampler"] == "pymc"
     means = np.sort(fit.draws["mean"][..., 0], axis=-1).mean(axis=(0, 1))
     assert (abs(means - c["ordered_mean_posterior_mean"]) < 0.2).all()
+
+
+def test_stored_allocation_probabilities_are_the_average_over_draws(faithful_mcmc):
+    stored = faithful_mcmc.predict_proba()
+    fresh = faithful_mcmc._mean_proba(*faithful_mcmc._rows(None))
+    np.testing.assert_allclose(stored, fresh, atol=1e-9)
+    np.testing.assert_allclose(faithful_mcmc.predict_proba(faithful_mcmc.data.x), fresh, atol=1e-12)  # no labels here
