@@ -20,10 +20,10 @@ demo: env
 	@$(BIN)/bayesmix run models/old_faithful.py
 
 test: env
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --maxschedchunk 1
 
 certify: env
-	@$(BIN)/python -m pytest -n 2 --dist load -m certify
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --maxschedchunk 1 -m certify
 
 study: env
 	@set -e; for script in $(wildcard benchmarks/study_*.py); do echo "$$script"; $(BIN)/python $$script; done

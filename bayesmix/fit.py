@@ -253,18 +253,24 @@ class Fit:
         return save(self, path)
 
     def summary(self):
-        """A DataFrame with one row per scalar parameter: its value (EM) or posterior mean, sd, interval (MCMC)."""
+        """A DataFrame with one row per scalar: its value (EM) or posterior mean, sd, 90 % interval (MCMC).
+
+        The parameters come first, then what the family derives from them (the sd of a `var`, say),
+        marked in the column `derived`.
+        """
         import pandas as pd
 
-        from bayesmix.store import scalars
+        from bayesmix.store import derived_scalars, scalars
 
-        rows = {}
-        for name, value in scalars(self.mixture, self.data, self.relabelled).items():
+        rows, arguments = {}, (self.mixture, self.data, self.relabelled)
+        own = scalars(*arguments)
+        for name, value in (own | derived_scalars(*arguments)).items():
             if self.engine == "em":
                 rows[name] = {"value": float(value[0, 0])}
             else:
                 low, high = np.quantile(value, [0.05, 0.95])
                 rows[name] = {"mean": value.mean(), "sd": value.std(ddof=1), "5%": low, "95%": high}
+            rows[name]["derived"] = name not in own
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def __repr__(self):

@@ -21,6 +21,15 @@ def read_golden(name):
     return np.loadtxt(GOLDEN / f"{name}.csv", delimiter=",", skiprows=1)
 
 
+def pytest_collection_modifyitems(items):
+    """Two workers finish together: what samples goes first, and what shares the one MCMC fit stays together."""
+    for item in items:
+        if "faithful_mcmc" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("faithful_mcmc"))
+    first = ("test_exact", "test_old_faithful", "test_newcomers", "test_the_whole_way", "test_the_python_runs")
+    items.sort(key=lambda item: not any(name in item.nodeid for name in first))
+
+
 @pytest.fixture(scope="session")
 def golden():
     """golden("mclust_faithful"): the reference numbers of that name (provenance in golden/README.md)."""

@@ -109,7 +109,7 @@ def test_co_clustering(plain):
 def test_summary_and_repr(labelled):
     table = labelled.summary()
     assert table.loc["mean[0, height]", "value"] == pytest.approx(labelled.best["mean"][0, 0])
-    assert len(table) == 2 + 4 + 4
+    assert (~table["derived"]).sum() == 2 + 4 + 4
     assert "em" in repr(labelled) and "K = 2" in repr(labelled)
 
 
@@ -255,3 +255,16 @@ def test_nothing_passed_in_is_changed(galaxies):
     before = fit.best["mean"].copy()
     fit.predict(x), fit.simulate(5, 0), fit.co_clustering(), fit.summary()
     np.testing.assert_array_equal(fit.best["mean"], before)
+
+
+def test_summary_reports_the_derived_quantities():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(), 1), x, restarts=1, seed=0)
+    table = fit.summary()
+    assert not table.loc["var[0, x1]", "derived"] and table.loc["sd[0, x1]", "derived"]
+    assert table.loc["sd[0, x1]", "value"] == pytest.approx(np.sqrt(table.loc["var[0, x1]", "value"]))
+    full = bm.fit_em(bm.Mixture(bm.MvGaussian(), 1), x, restarts=1, seed=0)
+    cov = full.best["cov"][0]
+    expected = cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1])
+    assert full.summary().loc["corr[0, x0, x1]", "value"] == pytest.approx(expected)
+    assert not any(name.startswith("corr[0, x0, x0") for name in full.summary().index)

@@ -48,7 +48,7 @@ def fit_em(
     for name, value in {"restarts": restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
-    if not stiffness > 0:
+    if not isinstance(stiffness, int | float | np.number) or not stiffness > 0:
         raise InputError(f"fit_em(stiffness=...): expected a positive number or math.inf, got {stiffness!r}.")
     model = model.resolve(data)
     begin = starts.resolve(start, model, data)

@@ -133,7 +133,7 @@ def _components(em, mcmc, fit):
     summary = (em if em is not None else mcmc).summary()
     text = ["The table gives each parameter " + ("at the MAP." if em is not None else "under the posterior.")]
     table = frame_table(summary, "parameter")
-    short = len(summary) <= 12
+    short = len(summary) <= 20
     alt = (
         f"The {fit.data.n} rows in {', '.join(fit.data.names[:4])}, coloured by component, "
         f"with the {fit.mixture.components} fitted components drawn over them."

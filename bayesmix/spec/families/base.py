@@ -136,7 +136,10 @@ class Family(ABC):
         return self.maximise(lambda t: float(_dot(r, self.logpdf(x, **t)) + sum(self.log_prior(t).values())), theta)
 
     def derived(self, theta):
-        """Reported quantities that are functions of theta, by name."""
+        """Reported quantities that are functions of theta, by name, component axis first.
+
+        Fields may have further axes (chain, draw) in front: count axes from the end.
+        """
         return {}
 
     # ---- derived from the above -------------------------------------------------------------
