@@ -23,17 +23,20 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
             fields[name] = np.broadcast_to(constant[name], (chains, draws, *constant[name].shape)).copy()
     log_posterior = np.empty((chains, draws))
     log_likelihood = np.empty((chains, draws, data.n))
+    relabel = Relabel(problem, em.optima[0].theta if em is not None else None, (chains, draws))
     for c, s in np.ndindex(chains, draws):
         theta = problem.inward({name: v[c, s] for name, v in fields.items()})
-        _, rows = problem.responsibilities(theta)
+        r, rows = problem.responsibilities(theta)
         log_likelihood[c, s] = rows if data.weight is None else rows * data.weight
         log_posterior[c, s] = log_likelihood[c, s].sum() + sum(problem.mixture.log_prior(theta).values())
-    if em is not None:
-        reference = em.optima[0].theta
-    else:
+        relabel.see(c, s, r)
+    if em is None:  # the reference is the best draw, known only now
         c, s = np.unravel_index(log_posterior.argmax(), log_posterior.shape)
-        reference = {name: v[c, s] for name, v in fields.items()}
-    permutation, allocation = relabel_to(problem, fields, reference)
+        relabel = Relabel(problem, {name: v[c, s] for name, v in fields.items()}, (chains, draws))
+        for c, s in np.ndindex(chains, draws):
+            theta = problem.inward({name: v[c, s] for name, v in fields.items()})
+            relabel.see(c, s, problem.responsibilities(theta)[0])
+    permutation, allocation = relabel.permutation, relabel.total / (chains * draws)
 
     coords = {"chain": np.arange(chains), "draw": np.arange(draws), "obs": np.arange(data.n)}
     sample_stats = xr.Dataset(
@@ -63,22 +66,27 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     return fit
 
 
-def relabel_to(problem, fields, reference):
-    """The permutation of each draw nearest to the reference, and the mean relabelled responsibilities.
+class Relabel:
+    """The permutation of each draw nearest to a reference theta, and the sum of the relabelled responsibilities.
 
-    Returns (chain, draw, K) by `em.modes.assign`, the identity under an order, where there is no label
-    symmetry, and (n, K), the posterior probability of each allocation.
+    `permutation` (chain, draw, K) is found by `em.modes.assign`; under an order there is no label
+    symmetry and it stays the identity. `total` (n, K) over the draws is the allocation probability.
     """
-    shape, K = next(iter(fields.values())).shape[:2], problem.mixture.components
-    permutation = np.broadcast_to(np.arange(K), (*shape, K)).copy()
-    target, _ = problem.responsibilities(problem.inward(reference))
-    allocation = np.zeros_like(target)
-    for c, s in np.ndindex(*shape):
-        r, _ = problem.responsibilities(problem.inward({name: v[c, s] for name, v in fields.items()}))
-        if problem.relabelings > 1:
-            permutation[c, s] = assign(problem, target, r)
-        allocation += r[:, permutation[c, s]]
-    return permutation, allocation / np.prod(shape)
+
+    def __init__(self, problem, reference, shape):
+        K = problem.mixture.components
+        self.problem = problem
+        self.permutation = np.broadcast_to(np.arange(K), (*shape, K)).copy()
+        self.total = np.zeros((len(problem.x), K))
+        self.target = None if reference is None else problem.responsibilities(problem.inward(reference))[0]
+
+    def see(self, chain, draw, r):
+        """Take in the responsibilities r (n, K) of one draw."""
+        if self.target is None:
+            return
+        if self.problem.relabelings > 1:
+            self.permutation[chain, draw] = assign(self.problem, self.target, r)
+        self.total += r[:, self.permutation[chain, draw]]
 
 
 def predictive(fit, rng):
