@@ -40,9 +40,9 @@ class Run:
 def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
     """Climb from theta (coordinates of the data) until objective and theta stop moving.
 
-    Stops when the objective changes by less than tol * tol relative to its size (or rounding) and no
-    parameter by more than tol relative to its field, at a collapse, or at max_iter. The last step is
-    an E-step, so responsibilities match theta.
+    Stops when the objective rises by at most 16 max(tol^2, 4e-16) of its size and no parameter moves
+    by more than tol of its field's size, at a collapse, or at max_iter. The last step is an E-step, so
+    responsibilities match theta.
     """
     model = problem.mixture
     theta = problem.inward(theta)
