@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import logsumexp
 
-from bayesmix.certificate import Certificate
+from bayesmix.agreement import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.mixture import Mixture

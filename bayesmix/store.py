@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bayesmix.certificate import Certificate
+from bayesmix.agreement import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
-from bayesmix.certificate import Certificate
+from bayesmix.agreement import Certificate
 from bayesmix.cli import main, script
 from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
 

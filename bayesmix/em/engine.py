@@ -144,17 +144,17 @@ def expected(problem, here, theta):
     model = problem.mixture
     own = model.own(theta)
     with np.errstate(all="ignore"):
-        if problem.exponential:
-            q = np.sum(here.stats * model.family.natural(np, **own))
-        else:
-            log_f = model.family.logpdf(problem.x, **own)
-            q = np.sum(np.where(here.stats > 0, here.stats * np.where(here.stats > 0, log_f, 0.0), 0.0))
-        if not model.is_constant("weight"):
-            q += np.sum(np.where(here.counts > 0, here.counts * np.log(theta["weight"]), 0.0))
         try:
+            if problem.exponential:
+                q = np.sum(here.stats * model.family.natural(np, **own))
+            else:
+                log_f = model.family.logpdf(problem.x, **own)
+                q = np.sum(np.where(here.stats > 0, here.stats * np.where(here.stats > 0, log_f, 0.0), 0.0))
             q += sum(model.log_prior(theta).values())
         except np.linalg.LinAlgError:
             return -np.inf  # rounding left no positive definite matrix
+        if not model.is_constant("weight"):
+            q += np.sum(np.where(here.counts > 0, here.counts * np.log(theta["weight"]), 0.0))
     return float(q) if np.isfinite(q) else -np.inf
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesmix.certificate import compare
+from bayesmix.agreement import compare
 from bayesmix.data.data import Data
 from bayesmix.em import modes, restarts, starts
 from bayesmix.em.kernel import Problem

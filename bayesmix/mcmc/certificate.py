@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesmix.certificate import compare
+from bayesmix.agreement import compare
 from bayesmix.em.fit_em import oracle
 from bayesmix.em.kernel import Problem
 

@@ -6,6 +6,7 @@ import pytensor.tensor as pt
 from pymc.model.core import UNSET
 
 from bayesmix.em.kernel import Problem
+from bayesmix.mcmc.mix_op import mix_rows
 from bayesmix.spec.families.base import ExponentialFamily
 
 
@@ -91,14 +92,15 @@ def _row_logp(mixture, d):
         theta = dict(zip(names, args, strict=False))
         features, base, log_label, row_weight, origin = args[len(names) :]
         own = {n: pt.specify_shape(theta[n], mixture.field_shape(n, d)) for n in names[1:]}
+        log_weight = pt.log(theta["weight"])[:, None]
         if isinstance(family, ExponentialFamily):
             if family.location is not None:
                 own[family.location] = own[family.location] - pt.specify_shape(origin, (d,))
-            joint = pt.dot(family.natural(pt, **own), features)
-        else:
-            joint, base = dist_logp(family, value, own).T, 0.0
-        joint = joint + pt.log(theta["weight"])[:, None] + log_label
-        return row_weight * (pt.logsumexp(joint, axis=0) + base)
+            W = family.natural(pt, **own)
+            W = pt.concatenate([W[:, :1] + log_weight, W[:, 1:]], axis=1)
+            return mix_rows(features, W, log_label, base, row_weight)
+        joint = dist_logp(family, value, own).T + log_weight + log_label
+        return row_weight * pt.logsumexp(joint, axis=0)
 
     return logp
 

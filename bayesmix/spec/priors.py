@@ -640,9 +640,9 @@ def _inverse_wishart_logp(value, df, scale):
     import pytensor.tensor as pt
 
     d = int(value.type.shape[-1] or scale.type.shape[-1])
-    P, log_det = precision_and_log_det(pt, value, d)
-    scale_log_det = precision_and_log_det(pt, scale, d)[1]
-    trace = sum((1.0 if i == j else 2.0) * scale[:, i, j] * P[i, j] for i, j in P)
+    P, log_det = precision_and_log_det(pt, value)
+    scale_log_det = precision_and_log_det(pt, scale)[1]
+    trace = (scale * P).sum(axis=(1, 2))
     # written out, since PyMC's multigammaln mistakes a batch of df for its own index
     log_gamma = 0.25 * d * (d - 1) * np.log(np.pi) + sum(pt.gammaln(0.5 * (df - j)) for j in range(d))
     return (

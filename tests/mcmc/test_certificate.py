@@ -5,7 +5,7 @@ import pytest
 
 import bayesmix as bm
 import cases
-from bayesmix.certificate import compare
+from bayesmix.agreement import compare
 from bayesmix.mcmc.certificate import certificate, pymc_terms, readings
 
 CASES = cases.pairwise() + cases.extras()

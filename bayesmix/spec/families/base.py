@@ -278,7 +278,10 @@ class ExponentialFamily(Family):
     def expected(self, stats, theta):
         """Q(theta) = <stats, W(theta)> + log prior(theta), without the base term; -inf outside."""
         with np.errstate(all="ignore"):
-            return float(_dot(stats, self.natural(np, **theta)) + sum(self.log_prior(theta).values()))
+            try:
+                return float(_dot(stats, self.natural(np, **theta)) + sum(self.log_prior(theta).values()))
+            except np.linalg.LinAlgError:
+                return -np.inf  # rounding left no positive definite matrix
 
     def update(self, x, r, theta):
         return self.mode(r.T @ self.sufficient(x), **theta)

@@ -55,14 +55,12 @@ class MvGaussian(ExponentialFamily):
     def natural(self, xp, mean, cov):
         """[-(m'Pm + log|V| + d log 2 pi)/2, P m, -P_ii/2 and -P_ij], P = V^-1."""
         d = mean.shape[1] if xp is np else mean.type.shape[1]
-        P, log_det = precision_and_log_det(xp, cov, d)
-        m = [mean[:, i] for i in range(d)]
-        linear = [sum(P[min(i, j), max(i, j)] * m[j] for j in range(d)) for i in range(d)]
-        one = -0.5 * (sum(m[i] * linear[i] for i in range(d)) + log_det + d * LOG_2PI)
-        quadratic = [
-            (-0.5 if i == j else -1.0) * P[i, j] + xp.zeros_like(m[0]) for i, j in zip(*np.triu_indices(d), strict=True)
-        ]
-        return xp.stack([one, *linear, *quadratic], axis=1)
+        P, log_det = precision_and_log_det(xp, cov)
+        linear = (P * mean[:, None, :]).sum(axis=2)
+        one = -0.5 * ((mean * linear).sum(axis=1) + log_det + d * LOG_2PI)
+        i, j = np.triu_indices(d)
+        quadratic = P[:, i, j] * np.where(i == j, -0.5, -1.0) + xp.zeros_like(mean[:, :1])
+        return xp.concatenate([one[:, None], linear, quadratic], axis=1)
 
     def mode(self, stats, mean, cov):
         """The mean given the covariance, then the covariance given the mean (ECM).
