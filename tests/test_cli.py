@@ -375,4 +375,4 @@ def test_the_whole_way_with_pymc(here, capsys):
 def test_names_of_settings_are_those_of_the_options():
     from bayesmix.cli import FULL
 
-    assert set(script.SETTINGS) == {*FULL, "seed"}
+    assert set(script.SETTINGS) == {*FULL, "sampler", "seed"}

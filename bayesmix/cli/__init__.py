@@ -60,7 +60,7 @@ def parser():
     run = _command(
         add, "run", "run a model script: fit by EM and MCMC, diagnose, write a report",
         "The script is Python with `data` and `model` at its top level; optionally `title`, and `settings`, "
-        "a dict with any of restarts, draws, tune, chains, seed.",
+        "a dict with any of restarts, draws, tune, chains, sampler, seed.",
     )  # fmt: skip
     run.add_argument("script", type=Path, help="a file such as models/old_faithful.py")
     run.add_argument("--quick", action="store_true", help="few restarts and draws: a first look, not a result")
@@ -119,6 +119,10 @@ def _command(add, name, summary, more=""):
 
 def _fit_options(sub):
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="report folder (default: reports/<name>)")
+    sub.add_argument(
+        "--sampler", choices=("nutpie", "pymc", "gibbs"),
+        help="default: nutpie; gibbs needs conjugate priors and no compilation",
+    )  # fmt: skip
     sub.add_argument("--seed", type=_seed, metavar="N", help="repeats a run (default: a fresh one, recorded)")
     sub.add_argument(
         "--workers",

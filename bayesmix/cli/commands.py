@@ -135,6 +135,7 @@ def _sample(em, engine, plan, out, title, args):
             em.mixture,
             em.data,
             **size,
+            sampler=args.sampler or plan.get("sampler", "nutpie"),
             start=em,
             seed=em.settings["seed"],
             workers=args.workers,

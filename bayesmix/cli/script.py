@@ -16,7 +16,7 @@ from bayesmix.spec.families import families
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.priors import FromData, Prior
 
-SETTINGS = ("restarts", "draws", "tune", "chains", "seed")
+SETTINGS = ("restarts", "draws", "tune", "chains", "sampler", "seed")
 
 
 @dataclass(frozen=True)

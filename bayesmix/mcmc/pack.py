@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from bayesmix.em.kernel import TOLERANCE, soften
 from bayesmix.em.modes import assign
 from bayesmix.fit import Fit
-from bayesmix.mcmc.pymc_model import draw_allocations
+from bayesmix.mcmc.allocations import draw_allocations
 
 PREDICTIVE = 100  # posterior predictive data sets kept per chain
+CELLS = 500_000  # draws x components x rows that are evaluated at once
 
 
 def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
@@ -24,18 +26,15 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     log_posterior = np.empty((chains, draws))
     log_likelihood = np.empty((chains, draws, data.n))
     relabel = Relabel(problem, em.optima[0].theta if em is not None else None, (chains, draws))
-    for c, s in np.ndindex(chains, draws):
-        theta = problem.inward({name: v[c, s] for name, v in fields.items()})
-        r, rows = problem.responsibilities(theta)
+    for c, s, theta, r, rows in passes(problem, fields):
         log_likelihood[c, s] = rows if data.weight is None else rows * data.weight
         log_posterior[c, s] = log_likelihood[c, s].sum() + sum(problem.mixture.log_prior(theta).values())
         relabel.see(c, s, r)
     if em is None:  # the reference is the best draw, known only now
-        c, s = np.unravel_index(log_posterior.argmax(), log_posterior.shape)
-        relabel = Relabel(problem, {name: v[c, s] for name, v in fields.items()}, (chains, draws))
-        for c, s in np.ndindex(chains, draws):
-            theta = problem.inward({name: v[c, s] for name, v in fields.items()})
-            relabel.see(c, s, problem.responsibilities(theta)[0])
+        best = np.unravel_index(log_posterior.argmax(), log_posterior.shape)
+        relabel = Relabel(problem, {name: v[best] for name, v in fields.items()}, (chains, draws))
+        for c, s, _, r, _ in passes(problem, fields):
+            relabel.see(c, s, r)
     permutation, allocation = relabel.permutation, relabel.total / (chains * draws)
 
     coords = {"chain": np.arange(chains), "draw": np.arange(draws), "obs": np.arange(data.n)}
@@ -64,6 +63,51 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     )
     fit.groups["posterior_predictive"] = predictive(fit, np.random.default_rng(int(seed)))
     return fit
+
+
+def passes(problem, fields):
+    """(chain, draw, theta, r (n, K), row terms (n,)) of every draw, theta in centred coordinates.
+
+    For an exponential family many draws share one product: components of all of them are stacked
+    into one W, in chunks of at most CELLS draws x K x n.
+    """
+    model, (n, _) = problem.mixture, problem.x.shape
+    chains, draws = next(iter(fields.values())).shape[:2]
+    K, at_once = model.components, max(1, CELLS // (model.components * len(problem.x)))
+    for c in range(chains):
+        for first in range(0, draws, at_once):
+            some = range(first, min(first + at_once, draws))
+            thetas = [problem.inward({name: v[c, s] for name, v in fields.items()}) for s in some]
+            together = stacked(problem, thetas) if problem.exponential and len(thetas) > 1 else None
+            if together is None:
+                pairs = (problem.responsibilities(theta) for theta in thetas)
+            else:
+                r, rows, _ = soften(together, 1.0)  # components first: (K, draws x n)
+                r = r.reshape(K, len(thetas), n).transpose(1, 2, 0)
+                pairs = zip(r, rows.reshape(len(thetas), n) + problem.base, strict=True)
+            for s, theta, (r, rows) in zip(some, thetas, pairs, strict=True):
+                yield c, s, theta, r, rows
+
+
+def stacked(problem, thetas):
+    """log w_k + log f_k(x_i) - base_i + log_label_ik of many theta, (K, draws x n), or None where rounding forbids."""
+    model, K, S, n = problem.mixture, problem.mixture.components, len(thetas), len(problem.x)
+    own = {name: np.concatenate([_full(t[name], K) for t in thetas]) for name in model.family.parameters}
+    with np.errstate(divide="ignore"):
+        log_weight = np.maximum(np.log([t["weight"] for t in thetas]), -1e30)
+    W = model.family.natural(np, **own)
+    if (np.finfo(float).eps * (np.abs(W) @ problem.largest) > TOLERANCE).any():
+        return None
+    W[:, 0] += log_weight.ravel()
+    joint = (W @ problem.features).reshape(S, K, n).transpose(1, 0, 2)
+    if problem.log_label is not None:
+        joint = joint + np.maximum(problem.log_label.T, -1e30)[:, None, :]
+    return np.ascontiguousarray(joint).reshape(K, S * n)
+
+
+def _full(value, K):
+    """A field with its shared component axis repeated."""
+    return np.repeat(value, K, axis=0) if len(value) == 1 else value
 
 
 class Relabel:

@@ -6,6 +6,7 @@ import pytensor.tensor as pt
 from pymc.model.core import UNSET
 
 from bayesmix.em.kernel import Problem
+from bayesmix.mcmc.allocations import draw_allocations
 from bayesmix.mcmc.mix_op import mix_rows
 from bayesmix.spec.families.base import ExponentialFamily
 
@@ -125,8 +126,3 @@ def _row_random(mixture):
         return mixture.family.draw(z, rng, **mixture.own(theta))
 
     return random
-
-
-def draw_allocations(log_p, rng):
-    """z (n,) with probabilities proportional to exp(log_p), (n, K), by the Gumbel trick."""
-    return (log_p + rng.gumbel(size=log_p.shape)).argmax(axis=1)

@@ -3,14 +3,17 @@
 import numpy as np
 
 from bayesmix.data.data import Data
-from bayesmix.em.fit_em import fit_em
+from bayesmix.em.fit_em import fit_em, kernel_certificate
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.mcmc.certificate import certificate
+from bayesmix.mcmc.gibbs import gibbs_chains
 from bayesmix.mcmc.pack import pack
-from bayesmix.mcmc.samplers import SAMPLERS, Job
+from bayesmix.mcmc.samplers import Job, nutpie_chains, pymc_chains
 from bayesmix.mcmc.starts import LEAST_SHARE, disperse, laplace_shares, place
+
+SAMPLERS = {"nutpie": nutpie_chains, "pymc": pymc_chains, "gibbs": gibbs_chains}
 
 
 def fit_mcmc(
@@ -26,8 +29,9 @@ def fit_mcmc(
     seed=None,
     workers=2,
     progress=None,
+    permutation_moves=False,
 ):
-    """The posterior by NUTS, with the EM census it started from.
+    """The posterior by NUTS or by Gibbs, with the EM census it started from.
 
     Args:
         model: a `Mixture`.
@@ -36,11 +40,14 @@ def fit_mcmc(
         start: an EM `Fit` of the same model (chains go to its optima by Laplace mass, at least two to
             the best, dispersed by the Laplace covariance), "prior" (each chain from a prior draw), or
             None, which runs `fit_em` first.
-        sampler: "nutpie" or "pymc" (PyMC's own NUTS); what ran is recorded, there is no silent fallback.
+        sampler: "nutpie" or "pymc" (PyMC's own NUTS), or "gibbs" (conjugate blocked Gibbs: no compilation, for
+            conditionally conjugate priors); what ran is recorded, there is no silent fallback.
         target_accept: NUTS's target acceptance rate.
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: chains that run at once; the draws do not depend on it.
         progress: called as progress(finished chains, chains).
+        permutation_moves: for "gibbs", relabel the exchangeable components at random after every sweep, so that
+            the chains visit all labellings.
 
     Raises:
         InputError: an argument is wrong, or no chain could start.
@@ -68,11 +75,14 @@ def fit_mcmc(
     else:
         homes = place(em.optima, chains)
         starts = [disperse(problem, em.optima[m], rng) for m in homes]
-    passport = certificate(model, data, draws=50, seed=seed)
-
-    pymc_model = model.to_pymc(data)
+    if permutation_moves and sampler != "gibbs":
+        raise InputError(f'fit_mcmc(permutation_moves=True): only sampler="gibbs" has them, not {sampler!r}.')
+    gibbs = sampler == "gibbs"
+    passport = kernel_certificate(problem, data, seed) if gibbs else certificate(model, data, draws=50, seed=seed)
     chain_seeds = np.random.SeedSequence(int(chain_seed)).generate_state(chains)
-    job = Job(pymc_model, starts, chain_seeds, draws, tune, target_accept, workers, model.components * data.n)
+    target = model if gibbs else model.to_pymc(data)
+    size = model.components * data.n
+    job = Job(target, data, starts, chain_seeds, draws, tune, target_accept, workers, size, permutation_moves)
     posterior, stats, how, partial = SAMPLERS[sampler](job, progress or (lambda done, total: None))
     settings = {
         "seed": seed, "sampler": how, "draws": draws, "tune": tune, "chains": len(posterior),

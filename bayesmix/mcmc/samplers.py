@@ -20,7 +20,8 @@ LOW_RANK = 20  # dimension above which nutpie's low-rank metric pays
 class Job:
     """What a sampler is asked for."""
 
-    model: object  # the pm.Model
+    model: object  # the pm.Model, or the resolved Mixture for Gibbs
+    data: object
     starts: list  # theta of each chain
     seeds: np.ndarray  # (chains,)
     draws: int
@@ -28,6 +29,7 @@ class Job:
     target_accept: float
     workers: int
     size: int  # rows x components
+    permutation_moves: bool = False
 
 
 def unconstrained_start(pymc_model, theta):
@@ -176,6 +178,3 @@ def statistics(tree):
     """The sampler statistics that are one number per draw (nutpie also keeps messages and vectors)."""
     stats = tree["sample_stats"].data_vars.items()
     return {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "bif"}
-
-
-SAMPLERS = {"nutpie": nutpie_chains, "pymc": pymc_chains}

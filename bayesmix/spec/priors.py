@@ -613,7 +613,7 @@ class InverseWishart(Prior):
             df,
             scale,
             logp=_inverse_wishart_logp,
-            random=_inverse_wishart_random,
+            random=lambda df, scale, rng=None, size=None: draw_inverse_wishart(rng, df, scale, size),
             support_point=lambda rv, size, df, scale: scale / (df + shape[-1] + 1)[..., None, None],
             signature="(),(d,e)->(d,e)",
             dims=dims,
@@ -622,7 +622,7 @@ class InverseWishart(Prior):
 
     def draw(self, rng, shape, theta):
         df, scale = self._full(shape)
-        return _inverse_wishart_random(df, scale, rng=rng)
+        return draw_inverse_wishart(rng, df, scale)
 
     @property
     def vanishes_at_zero(self):
@@ -650,8 +650,11 @@ def _inverse_wishart_logp(value, df, scale):
     )
 
 
-def _inverse_wishart_random(df, scale, rng=None, size=None):
-    """V = M M', M = L A^-T with L L' = scale and A the Bartlett factor of a Wishart(df, I)."""
+def draw_inverse_wishart(rng, df, scale, size=None):
+    """Draws for df (K,) and scale (K, d, d).
+
+    V = M M', M = L A^-T with L L' = scale and A the Bartlett factor of a Wishart(df, I).
+    """
     df, scale = np.asarray(df), np.asarray(scale)
     batch = np.broadcast_shapes(df.shape, scale.shape[:-2], tuple(size or ()))
     d = scale.shape[-1]

@@ -275,6 +275,13 @@ class ExponentialFamily(Family):
         """
         return self.maximise(lambda t: self.expected(stats, t), theta)
 
+    def conditional(self, stats, rng, **theta):
+        """A draw of theta given the allocations, stats = z^T Phi (K, F): one Gibbs step from the old theta.
+
+        None where the priors are not conditionally conjugate, as here; families override it.
+        """
+        return None
+
     def expected(self, stats, theta):
         """Q(theta) = <stats, W(theta)> + log prior(theta), without the base term; -inf outside."""
         with np.errstate(all="ignore"):

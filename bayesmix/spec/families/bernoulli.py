@@ -9,6 +9,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.priors import Fixed, Prior
+from bayesmix.spec.truncated import draw_beta
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +66,14 @@ class Bernoulli(ExponentialFamily):
         no = np.maximum(stats[:, :1] - stats[:, 1:] + b, 0.0)
         new = np.where(yes + no > 0, yes / np.where(yes + no > 0, yes + no, 1.0), prob)
         return {"prob": np.clip(new, *self.prob.interval)}
+
+    def conditional(self, stats, rng, prob):
+        """prob | z ~ Beta(sum x + a + 1, n - sum x + b + 1)."""
+        if isinstance(self.prob, Fixed):
+            return {"prob": prob}
+        kernel = self.prob.conjugate("beta", prob.shape)
+        if kernel is None:
+            return None
+        a, b = kernel
+        yes, no = stats[:, 1:], stats[:, :1] - stats[:, 1:]
+        return {"prob": draw_beta(rng, yes + a + 1, no + b + 1, self.prob.interval)}

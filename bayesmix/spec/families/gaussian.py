@@ -17,6 +17,7 @@ from bayesmix.spec.priors import (
     Prior,
     spread,
 )
+from bayesmix.spec.truncated import draw_inverse_gamma, draw_normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,50 @@ class Gaussian(ExponentialFamily):
             top, mid = ss + 2 * b, count + a
             new = np.sqrt(_ratio(2 * top, mid + np.sqrt(mid**2 + 8 * c * top), scale**2))
         return {"mean": m, name: np.clip(new, *prior.interval)}
+
+    def conditional(self, stats, rng, mean, var=None, sd=None):
+        """The scale given the mean, then the mean given the scale; jointly under `ConjugateNormal`.
+
+        References: Gelman et al. (2013), Bayesian Data Analysis, sections 3.3 and 11.6.
+        """
+        d = mean.shape[1]
+        n, s, q = stats[:, :1], stats[:, 1 : d + 1], stats[:, d + 1 :]
+        name = "var" if sd is None else "sd"
+        scale, prior = (var if sd is None else sd), self.parameters[name].prior
+        if not isinstance(prior, Fixed):
+            joint = isinstance(self.mean, ConjugateNormal)
+            kernel = prior.conjugate("inverse gamma" if sd is None else "scale", scale.shape)
+            if kernel is None or (sd is not None and np.any(kernel[2] != 0)):
+                return None
+            count, ss = n + np.zeros_like(mean), scatter(n, s, q, mean)
+            if joint:  # the mean integrated out
+                kappa, away = spread(self.mean.kappa, n.shape), _ratio(s, n, mean) - spread(self.mean.mean, s.shape)
+                ss = scatter(n, s, q, _ratio(s, n, mean)) + kappa * n / (kappa + n) * away**2
+            axes = tuple(axis for axis in (0, 1) if scale.shape[axis] != mean.shape[axis])
+            count, ss = count.sum(axis=axes, keepdims=True), ss.sum(axis=axes, keepdims=True)
+            if sd is None:
+                scale = draw_inverse_gamma(rng, 0.5 * count + kernel[0] - 1, 0.5 * ss + kernel[1], prior.interval)
+            else:  # a density v^-a in s is one of v^-(a + 1)/2 in s^2
+                square = tuple(np.sign(b) * np.square(b) for b in prior.interval)
+                shape = 0.5 * (count + kernel[0] - 1)
+                scale = np.sqrt(draw_inverse_gamma(rng, shape, 0.5 * ss + kernel[1], square))
+        v = np.broadcast_to(scale if sd is None else scale**2, mean.shape)
+        new = mean_draw(self.mean, rng, n, s, v, mean)
+        return None if new is None else {"mean": new, name: scale}
+
+
+def mean_draw(prior, rng, n, s, v, old):
+    """A mean given the variance v, all (K, d), or None where the prior is not conjugate."""
+    if isinstance(prior, Fixed):
+        return old
+    if isinstance(prior, ConjugateNormal):
+        kappa = spread(prior.kappa, n.shape)
+        return rng.normal((s + kappa * spread(prior.mean, s.shape)) / (n + kappa), np.sqrt(v / (n + kappa)))
+    kernel = prior.conjugate("normal", s.shape)
+    if kernel is None:
+        return None
+    precision = n / v + kernel[0]
+    return draw_normal(rng, (s / v + kernel[1]) / precision, 1 / np.sqrt(precision), prior.interval)
 
 
 def mean_mode(prior, n, s, v, old):

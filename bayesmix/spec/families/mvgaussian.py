@@ -7,7 +7,7 @@ import numpy as np
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.matrices import precision_and_log_det
-from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, Prior, spread
+from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, Prior, draw_inverse_wishart, spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,58 @@ class MvGaussian(ExponentialFamily):
         count = (count + a)[:, None, None]
         new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), cov)
         return {"mean": m, "cov": 0.5 * (new + np.swapaxes(new, -1, -2))}
+
+    def conditional(self, stats, rng, mean, cov):
+        """The covariance given the mean, then the mean given it; jointly under `ConjugateNormal`.
+
+        References: Gelman et al. (2013), Bayesian Data Analysis, section 3.6.
+        """
+        K, d = mean.shape
+        n, s = stats[:, 0], stats[:, 1 : d + 1]
+        prior = self.parameters["cov"].prior
+        if not isinstance(prior, Fixed):
+            kernel = prior.conjugate("inverse wishart", cov.shape)
+            if kernel is None:
+                return None
+            second = np.empty((K, d, d))
+            i, j = np.triu_indices(d)
+            second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
+            own = np.where(n[:, None] > 0, s / np.where(n[:, None] > 0, n[:, None], 1.0), mean)
+            scatter = _resolved(second - n[:, None, None] * own[:, :, None] * own[:, None, :], second)
+            if isinstance(self.mean, ConjugateNormal):  # the mean integrated out
+                kappa = spread(self.mean.kappa, n.shape)
+                share, away = kappa * n / (kappa + n), own - spread(self.mean.mean, s.shape)
+            else:
+                share, away = n, own - mean
+            scatter = scatter + share[:, None, None] * away[:, :, None] * away[:, None, :]
+            if self.shared:
+                n_scale, scatter = n.sum(keepdims=True), scatter.sum(axis=0, keepdims=True)
+            else:
+                n_scale = n
+            df, scale = n_scale + kernel[0] - d - 1, scatter + kernel[1]
+            cov = draw_inverse_wishart(rng, df, 0.5 * (scale + np.swapaxes(scale, 1, 2)))
+        new = self._mean_draw(rng, n, s, mean, np.broadcast_to(cov, (K, d, d)))
+        return None if new is None else {"mean": new, "cov": cov}
+
+    def _mean_draw(self, rng, n, s, mean, cov):
+        prior = self.mean
+        if isinstance(prior, Fixed):
+            return mean
+        z = rng.standard_normal(mean.shape)[..., None]
+        if isinstance(prior, ConjugateNormal):
+            kappa = spread(prior.kappa, n.shape)[:, None]
+            centre = (s + kappa * spread(prior.mean, s.shape)) / (n[:, None] + kappa)
+            return centre + (np.linalg.cholesky(cov) @ z)[..., 0] / np.sqrt(n[:, None] + kappa)
+        kernel = prior.conjugate("normal", s.shape)
+        if kernel is None or np.isfinite(prior.interval).any():
+            return None
+        t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
+        P, _ = precision_and_log_det(np, cov)
+        precision = n[:, None, None] * P + t[:, None, :] * np.eye(s.shape[1])
+        right = (P @ s[..., None])[..., 0] + linear
+        factor = np.linalg.cholesky(precision)  # precision = L L', so L'^-1 z has its inverse as covariance
+        noise = np.linalg.solve(np.swapaxes(factor, 1, 2), z)
+        return (np.linalg.solve(precision, right[..., None]) + noise)[..., 0]
 
     def _mean_mode(self, n, s, mean, cov):
         prior = self.mean

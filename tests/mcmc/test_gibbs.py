@@ -1,0 +1,214 @@
+"""Gibbs, the second engine: exact posteriors, constraints, labels, agreement with NUTS's target, refusals."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import bayesmix as bm
+from bayesmix.spec.truncated import draw_beta, draw_gamma, draw_inverse_gamma, draw_normal
+from tests.mcmc.test_exact import case, co_clustering_agrees, known_sd, soft_quadrature, within
+
+
+def gibbs(model, data, **options):
+    options = {"draws": 3000, "tune": 200, "chains": 4, "start": "prior", "seed": 5} | options
+    return bm.fit_mcmc(model, data, sampler="gibbs", **options)
+
+
+def test_a1(golden):
+    c = case(golden, "A1")
+    fit = gibbs(known_sd(c), bm.Data(c["y"]))
+    means = np.sort(fit.draws["mean"][..., 0], axis=-1)
+    for k in range(2):
+        within(means[..., k], c["ordered_mean_posterior_mean"][k], c["ordered_mean_posterior_sd"][k], f"mean {k}")
+    w = fit.draws["weight"]
+    within((w**2).sum(axis=-1), c["E_sum_w2"], (w**2).sum(axis=-1).std(), "sum w^2")
+    co_clustering_agrees(fit, c)
+    assert fit.settings["sampler"] == "gibbs" and fit.certificate.ok
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("shape", ["var", "cov"])
+def test_b1(golden, shape):
+    """Normal-inverse-gamma, and the same as a one-dimensional normal-inverse-Wishart."""
+    c = case(golden, "B1")
+    mean = bm.ConjugateNormal(c["m0"], c["kappa0"])
+    if shape == "var":
+        family = bm.Gaussian(mean=mean, var=bm.InverseGamma(c["a0"], c["b0"]))
+    else:
+        family = bm.MvGaussian(mean=mean, cov=bm.InverseWishart(2 * c["a0"], [[2 * c["b0"]]]))
+    fit = gibbs(bm.Mixture(family, 2), bm.Data(c["y"]), draws=4000)
+    means = np.sort(fit.draws["mean"][..., 0], axis=-1)
+    for k in range(2):
+        within(means[..., k], c["ordered_mean_posterior_mean"][k], c["ordered_mean_posterior_sd"][k], f"mean {k}")
+    var = fit.draws[shape].reshape(*fit.shape, 2)
+    value = (fit.draws["weight"] * var).sum(axis=-1)
+    within(value, c["E_sum_w_sigma2"], value.std(), "sum w sigma^2")
+    co_clustering_agrees(fit, c)
+
+
+@pytest.mark.certify
+def test_c1_bernoulli(golden):
+    c = case(golden, "C1")
+    family = bm.Bernoulli(prob=bm.Beta(c["beta_a"], c["beta_b"]))
+    fit = gibbs(bm.Mixture(family, c["K"]), bm.Data(np.array(c["X"], dtype=float)))
+    value = (fit.draws["weight"] ** 2).sum(axis=-1)
+    within(value, c["E_sum_w2"], value.std(), "sum w^2")
+    co_clustering_agrees(fit, c)
+
+
+def test_d1_poisson(golden):
+    c = case(golden, "D1")
+    family = bm.Poisson(rate=bm.Gamma(c["gamma_shape"], c["gamma_rate"]))
+    fit = gibbs(bm.Mixture(family, c["K"]), bm.Data(np.array(c["y"], dtype=float)))
+    value = (fit.draws["weight"] * fit.draws["rate"][..., 0]).sum(axis=-1)
+    within(value, c["E_sum_w_lambda"], value.std(), "sum w lambda")
+    co_clustering_agrees(fit, c)
+
+
+def test_s1_semi_supervised(golden):
+    c = case(golden, "S1")
+    family = bm.Gaussian(mean=bm.Normal(np.array(c["m0"])[:, None], c["s0"]), sd=bm.Fixed(c["sigma_known"]))
+    fit = gibbs(bm.Mixture(family, 2), bm.Data(c["y"], label=c["labels"]), draws=6000)
+    for k in range(2):
+        within(fit.draws["mean"][..., k, 0], c["mu_mean"][k], c["mu_sd"][k], f"mean {k}")
+        within(fit.draws["weight"][..., k], c["w_mean"][k], c["w_sd"][k], f"weight {k}")
+
+
+@pytest.mark.parametrize("floor", [0.1, pytest.param(0.3, marks=pytest.mark.certify)])
+def test_hard_constraints_on_a1(golden, floor):
+    c = case(golden, "A1")
+    exact = golden("exact_potentials_A1")[f"order_and_wmin_0_{floor * 10:.0f}"]
+    fit = gibbs(known_sd(c, (bm.Order("mean"), bm.MinWeight(floor))), bm.Data(c["y"]), draws=4000)
+    mean, w = fit.draws["mean"][..., 0], fit.draws["weight"][..., 0]
+    assert (np.diff(mean, axis=-1) > 0).all() and ((w >= floor) & (w <= 1 - floor)).all()
+    for k in range(2):
+        within(mean[..., k], exact[f"mu{k}"], exact[f"sd{k}"], f"mean {k}")
+    within(w, exact["w0"], exact["sdw"], "weight 0")
+
+
+def test_weights_under_a_floor_that_redrawing_cannot_meet():
+    """Five components, floor .19: the simplex left is tiny, so pairs of weights move; against rejection-free truth."""
+    from bayesmix.mcmc.gibbs import draw_weight
+
+    floor, K, a = 0.19, 5, 3.0
+    model = bm.Mixture(bm.Poisson(), K, weight=bm.Dirichlet(a), constraints=(bm.MinWeight(floor),))
+    rng = np.random.default_rng(0)
+    w, kept = np.full(K, 1 / K), []
+    counts = np.array([40.0, 5, 5, 5, 5])
+    for _ in range(3000):
+        w = draw_weight(model, counts, w, list(model.constraints), rng)
+        kept.append(w)
+    kept = np.array(kept)
+    assert kept.min() >= floor - 1e-12
+    np.testing.assert_allclose(kept.sum(axis=1), 1.0, rtol=1e-12)
+    # importance sampling on w = floor + (1 - K floor) v, v uniform on the simplex
+    v = floor + (1 - K * floor) * rng.dirichlet(np.ones(K), size=400_000)
+    log_p = ((counts + a - 1) * np.log(v)).sum(axis=1)
+    p = np.exp(log_p - log_p.max())
+    truth = (p[:, None] * v).sum(axis=0) / p.sum()
+    error = np.sqrt((p[:, None] ** 2 * (v - truth) ** 2).sum(axis=0)) / p.sum()
+    batches = kept.reshape(100, 30, K).mean(axis=1)
+    mcse = np.hypot(batches.std(axis=0, ddof=1) / 10, error)
+    assert (abs(kept.mean(axis=0) - truth) <= 5 * mcse).all()
+
+
+@pytest.mark.certify
+def test_soft_constraints_on_a1(golden):
+    c = case(golden, "A1")
+    soft = (bm.Order("mean", enforce="soft", width=0.5), bm.MinWeight(0.2, enforce="soft", width=0.05))
+    exact = soft_quadrature(np.array(c["y"]), c["s0"], 0.5, 0.2, 0.05)
+    fit = gibbs(known_sd(c, soft), bm.Data(c["y"]))
+    within(fit.draws["mean"][..., 0, 0], *exact["mu0"], "mu0")
+    within(fit.draws["mean"][..., 1, 0], *exact["mu1"], "mu1")
+    within(fit.draws["weight"][..., 0], *exact["w0"], "w0")
+
+
+def test_permutation_moves_visit_every_labelling(golden):
+    c = case(golden, "A1")
+    fit = gibbs(known_sd(c), bm.Data(c["y"]), permutation_moves=True, draws=2000, start=None)
+    first = fit.draws["mean"][..., 0, 0] < fit.draws["mean"][..., 1, 0]
+    assert abs(first.mean() - 0.5) < 5 * 0.5 / np.sqrt(first.size)  # the moves make it an independent coin
+    relabelled = fit.relabelled["mean"][..., 0]
+    assert (relabelled[..., 0] < relabelled[..., 1]).mean() > 0.95 or (
+        relabelled[..., 0] > relabelled[..., 1]
+    ).mean() > 0.95
+
+
+@pytest.mark.certify
+def test_integer_weights_are_repeated_rows():
+    """Sampling a row of weight m as m rows with allocations of their own."""
+    x, m = np.array([-1.0, 0.2, 3.0, 4.0]), np.array([2, 1, 3, 1])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2)), 2, constraints=(bm.Order("mean"),))
+    a = gibbs(model, bm.Data(x, weight=m.astype(float)), seed=1)
+    b = gibbs(model, bm.Data(np.repeat(x, m)), seed=2)
+    import arviz as az
+
+    for name in ("mean", "var"):
+        u, v = (f.draws[name][..., 0, 0] for f in (a, b))
+        assert abs(u.mean() - v.mean()) <= 5 * np.hypot(float(az.mcse(u)), float(az.mcse(v)))
+
+
+def test_same_seed_same_draws():
+    data = bm.Data(np.random.default_rng(0).poisson([2, 9], (40, 2)).ravel())
+    model = bm.Mixture(bm.Poisson(), 2)
+    a, b, c = (gibbs(model, data, draws=50, seed=s) for s in (3, 3, 4))
+    np.testing.assert_array_equal(a.draws["rate"], b.draws["rate"])
+    assert not np.array_equal(a.draws["rate"], c.draws["rate"])
+
+
+def test_lecture_priors_uniform_on_the_sd():
+    """sd ~ U(0, 2): the truncated step keeps inside, and its law is the conditional one."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(1.0, 1.5, 12)
+    family = bm.Gaussian(mean=bm.Fixed(1.0), sd=bm.Uniform(0, 2))
+    stat = (np.ones((1, 12)) @ family.sufficient(x[:, None])).repeat(5000, axis=0)
+    theta = {"mean": np.ones((5000, 1)), "sd": np.ones((5000, 1))}
+    draws = family.conditional(stat, rng, **theta)["sd"].ravel()
+    grid = np.linspace(1e-3, 2, 20_001)
+    log_p = -12 * np.log(grid) - ((x - 1) ** 2).sum() / (2 * grid**2)
+    cdf = np.cumsum(np.exp(log_p - log_p.max()))
+    assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf / cdf[-1])).pvalue > 1e-4
+    assert draws.max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("draw", "law"),
+    [
+        (lambda rng: draw_normal(rng, np.zeros(4000), 1.0, (4.0, 5.0)), stats.truncnorm(4, 5)),
+        (lambda rng: draw_normal(rng, np.full(4000, 2.0), 1.0, (-np.inf, 1.0)), stats.truncnorm(-np.inf, -1, loc=2)),
+    ],
+)
+def test_truncated_normal(draw, law):
+    assert stats.kstest(draw(np.random.default_rng(0)), law.cdf).pvalue > 1e-4
+
+
+def test_truncated_gamma_beta_and_inverse_gamma():
+    rng, n = np.random.default_rng(1), 4000
+
+    def inside(law, low, high):
+        return lambda v: (law.cdf(v) - law.cdf(low)) / (law.cdf(high) - law.cdf(low))
+
+    g = draw_gamma(rng, np.full(n, 2.0), 3.0, (1.0, 2.0))
+    assert stats.kstest(g, inside(stats.gamma(2, scale=1 / 3), 1, 2)).pvalue > 1e-4
+    b = draw_beta(rng, np.full(n, 2.0), 5.0, (0.3, 0.6))
+    assert stats.kstest(b, inside(stats.beta(2, 5), 0.3, 0.6)).pvalue > 1e-4
+    v = draw_inverse_gamma(rng, np.full(n, 2.0), 3.0, (0.5, 4.0))
+    assert stats.kstest(v, inside(stats.invgamma(2, scale=3), 0.5, 4)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("model", "weight", "says"),
+    [
+        (bm.Mixture(bm.Gaussian(mean=bm.Flat()), 2), None, "Flat"),
+        (bm.Mixture(bm.Gaussian(sd=bm.HalfNormal(1)), 2), None, "conjugate"),
+        (bm.Mixture(bm.Gaussian(), 2), [1.5, 1, 1, 1], "whole numbers"),
+    ],
+)
+def test_what_gibbs_refuses(model, weight, says):
+    with pytest.raises(bm.InputError, match=says):
+        gibbs(model, bm.Data([1.0, 2.0, 3.0, 5.0], weight=weight), draws=10)
+
+
+def test_permutation_moves_belong_to_gibbs():
+    with pytest.raises(bm.InputError, match="only sampler"):
+        bm.fit_mcmc(bm.Mixture(bm.Poisson(), 2), bm.Data([1.0, 2, 3]), permutation_moves=True, start="prior")
