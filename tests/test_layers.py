@@ -17,7 +17,7 @@ ROWS = (
     ("data.data",),
     ("data.readers", "data.datasets"),
     ("data",),
-    ("spec.matrices", "spec.transforms", "spec.climb"),
+    ("spec.matrices", "spec.special", "spec.transforms", "spec.climb"),
     ("spec.supports",),
     ("spec.priors",),
     ("spec.families.base",),

@@ -378,7 +378,7 @@ class Mixture:
                 notes.append(
                     f"The prior of `{name}`, {p.prior!r}, is unbounded at its edge: EM reports interior optima only."
                 )
-            scale = name in ("var", "sd", "cov") and not self.is_constant(name)
+            scale = name in ("var", "sd", "cov", "scale") and not self.is_constant(name)
             if scale and not p.prior.vanishes_at_zero and not (p.shared and data.n > data.d):
                 notes.append(
                     f"The prior of `{name}`, {p.prior!r}, lets a component collapse onto one row, where the density "

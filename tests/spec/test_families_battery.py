@@ -27,6 +27,10 @@ def _sd(t):
     return t["sd"] if "sd" in t else np.sqrt(t["var"])
 
 
+def _negative_binomial(mean, alpha, x):
+    return stats.nbinom(alpha, alpha / (mean + alpha)).logpmf(x).sum(1)
+
+
 # (x (n, d), theta, k) -> (n,): the log density of component k according to SciPy
 ORACLES = {
     "Gaussian": lambda x, t, k: stats.norm(t["mean"][k], np.broadcast_to(_sd(t), t["mean"].shape)[k]).logpdf(x).sum(1),
@@ -47,6 +51,15 @@ ORACLES = {
     "LogNormalComponent": lambda x, t, k: (
         stats.lognorm(np.broadcast_to(_sd(t), t["mean"].shape)[k], scale=np.exp(t["mean"][k])).logpdf(x).sum(1)
     ),
+    "StudentT": lambda x, t, k: (
+        stats.t(t["df"][k % len(t["df"])], t["mean"][k], np.broadcast_to(t["scale"], t["mean"].shape)[k])
+        .logpdf(x)
+        .sum(1)
+    ),
+    "MvStudentT": lambda x, t, k: np.atleast_1d(
+        stats.multivariate_t(t["mean"][k], t["scale"][k % len(t["scale"])], t["df"][k % len(t["df"])]).logpdf(x)
+    ),
+    "NegativeBinomial": lambda x, t, k: _negative_binomial(t["mean"][k], t["alpha"][k % len(t["alpha"])], x),
     "Geometric": lambda x, t, k: stats.geom(t["prob"][k], loc=-1).logpmf(x).sum(1),
     "Laplace": lambda x, t, k: stats.laplace(t["center"][k], t["width"][k]).logpdf(x).sum(1),
 }
@@ -412,6 +425,7 @@ def test_a_number_for_a_prior_is_refused(cls):
         (bm.Multinomial(), [[1.0, 2.0], [-1.0, 2.0]], "counts"),
         (bm.Multinomial(), [[1.0], [2.0]], "at least 2 columns"),
         (bm.ExponentialComponent(), [[1.0], [-1.0]], "values >= 0"),
+        (bm.NegativeBinomial(), [[1.0], [2.5]], "counts"),
         (bm.GammaComponent(), [[1.0], [0.0]], "values > 0"),
         (bm.LogNormalComponent(), [[1.0], [0.0]], "values > 0"),
     ],

@@ -9,7 +9,10 @@ from bayesmix.spec.families.gaussian import Gaussian
 from bayesmix.spec.families.lognormal import LogNormalComponent
 from bayesmix.spec.families.multinomial import Multinomial
 from bayesmix.spec.families.mvgaussian import MvGaussian
+from bayesmix.spec.families.mvstudentt import MvStudentT
+from bayesmix.spec.families.negativebinomial import NegativeBinomial
 from bayesmix.spec.families.poisson import Poisson
+from bayesmix.spec.families.studentt import StudentT
 
 __all__ = [
     "Bernoulli",
@@ -22,7 +25,10 @@ __all__ = [
     "LogNormalComponent",
     "Multinomial",
     "MvGaussian",
+    "MvStudentT",
+    "NegativeBinomial",
     "Poisson",
+    "StudentT",
     "families",
     "parameter",
 ]

@@ -129,7 +129,7 @@ class Family(ABC):
             return Beta(2.0, 2.0)
         if support is supports.simplex:
             return Dirichlet(2.0)
-        sd = self.scale(name, x)
+        sd = self.column_sd(name, x)
         if support is supports.real:
             return Normal(x.mean(axis=0), 2 * sd)
         if support is supports.positive:
@@ -142,7 +142,18 @@ class Family(ABC):
         Q(theta) = sum_ik r_ik log f_k(x_i | theta_k) + log prior(theta), maximised numerically in
         unconstrained coordinates; the old theta comes back if it failed to rise.
         """
-        return self.maximise(lambda t: float(_dot(r, self.logpdf(x, **t)) + sum(self.log_prior(t).values())), theta)
+        return self.maximise(lambda t: self.complete(x, r, t), theta)
+
+    def complete(self, x, r, theta):
+        """Q(theta) = sum_ik r_ik log f_k(x_i | theta_k) + log prior(theta); r = 0 silences any density."""
+        return float(_dot(r, self.logpdf(x, **theta)) + sum(self.log_prior(theta).values()))
+
+    def not_lower(self, x, r, old, new):
+        """`new` unless Q fell, by more than rounding, from its value at `old`: then the numeric step from there."""
+        with np.errstate(all="ignore"):
+            before, after = self.complete(x, r, old), self.complete(x, r, new)
+        fell = not after >= before - 1e-13 * max(1.0, abs(before))
+        return Family.update(self, x, r, old) if fell else new
 
     def resolved(self, theta):
         """Whether no component has shrunk below what its statistics can resolve (False: it collapsed)."""
@@ -193,7 +204,7 @@ class Family(ABC):
                 given[name] = Flat(p.support.name, self.default(name, x))
         return replace(self, **given)
 
-    def scale(self, name, x):
+    def column_sd(self, name, x):
         """Column standard deviations (d,), or one sentence on why a prior must be given."""
         sd = x.std(axis=0)
         flat = np.flatnonzero(~(sd > 1e-14 * np.abs(x).max(axis=0)))

@@ -40,7 +40,7 @@ class GammaComponent(ExponentialFamily):
 
     def default(self, name, x):
         mean = x.mean(axis=0)
-        whole = (mean / self.scale(name, x)) ** 2
+        whole = (mean / self.column_sd(name, x)) ** 2
         return Gamma(2.0, 0.5 / whole) if name == "shape" else Gamma(2.0, 0.5 * mean / whole)
 
     def logpdf(self, x, shape, rate):

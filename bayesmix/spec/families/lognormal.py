@@ -50,7 +50,7 @@ class LogNormalComponent(ExponentialFamily):
             )
 
     def default(self, name, x):
-        self.scale(name, np.log(x))  # its sentence names this family
+        self.column_sd(name, np.log(x))  # its sentence names this family
         return self.of_log.default(name, np.log(x))
 
     def logpdf(self, x, **theta):

@@ -77,7 +77,7 @@ class MvGaussian(ExponentialFamily):
         second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
         prior = self.parameters["cov"].prior
 
-        m = self._mean_mode(n, s, mean, cov)
+        m = mean_mode(self.mean, n, s, mean, cov)
         kernel = prior.conjugate("inverse wishart", cov.shape)
         if m is None or (kernel is None and not isinstance(prior, Fixed)):
             return super().mode(stats, mean=mean, cov=cov)
@@ -87,40 +87,46 @@ class MvGaussian(ExponentialFamily):
         seen = n[:, None] > 0
         own = np.where(seen, s / np.where(seen, n[:, None], 1.0), m)
         scatter = second - n[:, None, None] * own[:, :, None] * own[:, None, :]
-        scatter = _resolved(scatter, second)
+        scatter = resolved(scatter, second)
         scatter = scatter + n[:, None, None] * (m - own)[:, :, None] * (m - own)[:, None, :]
-        count = n.copy()
-        if isinstance(self.mean, ConjugateNormal):
-            kappa, away = spread(self.mean.kappa, n.shape), m - spread(self.mean.mean, m.shape)
-            scatter = scatter + kappa[:, None, None] * away[:, :, None] * away[:, None, :]
-            count = count + 1
-        if self.shared:
-            count, scatter = count.sum(keepdims=True), scatter.sum(axis=0, keepdims=True)
-        a, scale = kernel
-        count = (count + a)[:, None, None]
-        new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), cov)
-        return {"mean": m, "cov": 0.5 * (new + np.swapaxes(new, -1, -2))}
-
-    def _mean_mode(self, n, s, mean, cov):
-        prior = self.mean
-        if isinstance(prior, Fixed):
-            return mean
-        if isinstance(prior, ConjugateNormal):
-            kappa = spread(prior.kappa, n.shape)[:, None]
-            return (s + kappa * spread(prior.mean, s.shape)) / (n[:, None] + kappa)
-        kernel = prior.conjugate("normal", s.shape)
-        if kernel is None or np.isfinite(prior.interval).any():
-            return None
-        t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
-        # (n P + T) m = P s + T m0, multiplied by V from the left
-        left = n[:, None, None] * np.eye(s.shape[1]) + cov * t[:, None, :]
-        right = s + (cov @ linear[..., None])[..., 0]
-        seen = (n > 0) | (t > 0).any(axis=1)
-        left[~seen] = np.eye(s.shape[1])
-        return np.where(seen[:, None], np.linalg.solve(left, right[..., None])[..., 0], mean)
+        return {"mean": m, "cov": cov_mode(kernel, self.mean, n, scatter, m, cov)}
 
 
-def _resolved(scatter, second):
+def mean_mode(prior, n, s, old, cov):
+    """The conditional mode of a mean vector with known covariance, from n (K,) and s (K, d), or None."""
+    if isinstance(prior, Fixed):
+        return old
+    if isinstance(prior, ConjugateNormal):
+        kappa = spread(prior.kappa, n.shape)[:, None]
+        return (s + kappa * spread(prior.mean, s.shape)) / (n[:, None] + kappa)
+    kernel = prior.conjugate("normal", s.shape)
+    if kernel is None or np.isfinite(prior.interval).any():
+        return None
+    t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
+    # (n P + T) m = P s + T m0, multiplied by V from the left
+    left = n[:, None, None] * np.eye(s.shape[1]) + cov * t[:, None, :]
+    right = s + (cov @ linear[..., None])[..., 0]
+    seen = (n > 0) | (t > 0).any(axis=1)
+    left[~seen] = np.eye(s.shape[1])
+    return np.where(seen[:, None], np.linalg.solve(left, right[..., None])[..., 0], old)
+
+
+def cov_mode(kernel, mean_prior, n, scatter, m, old):
+    """The conditional mode of a covariance from the scatter (K, d, d) about m; pooled if `old` is (1, d, d)."""
+    count = n
+    if isinstance(mean_prior, ConjugateNormal):
+        kappa, away = spread(mean_prior.kappa, n.shape), m - spread(mean_prior.mean, m.shape)
+        scatter = scatter + kappa[:, None, None] * away[:, :, None] * away[:, None, :]
+        count = count + 1
+    if len(old) != len(m):
+        count, scatter = count.sum(keepdims=True), scatter.sum(axis=0, keepdims=True)
+    a, scale = kernel
+    count = (count + a)[:, None, None]
+    new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), old)
+    return 0.5 * (new + np.swapaxes(new, -1, -2))
+
+
+def resolved(scatter, second):
     """The scatter with what is below the resolution of its moments set to exactly zero.
 
     Cancellation leaves an error of about eps times the moments about the origin: in units of those
