@@ -1,7 +1,8 @@
 """Small models with small data: what has to hold for every family, label kind and constraint.
 
     cases.all_cases()   the product of families, labels and constraints
-    cases.pairwise()    a short list in which every pair of levels of any two factors occurs
+    cases.pairwise()    a short list in which every pair of levels of any two factors occurs for the kinds in
+                        `COVERED`, and two cases for each further kind
     cases.extras()      what the product leaves out: row weights, Fixed, Flat, classes, other priors
 
 Each `Case` has an `id`, a `model` (bm.Mixture) and its `data` (bm.Data, 12 rows);
@@ -25,6 +26,10 @@ KINDS = (
     "mvgaussian_conjugate",
     "poisson",
     "bernoulli",
+)
+COVERED = KINDS
+KINDS = (
+    *COVERED,
     "categorical",
     "multinomial",
     "negative_binomial",
@@ -52,7 +57,7 @@ ORDERED = {
     "exponential": "rate",
     "gamma": "rate",
 }  # the field that "order" orders; otherwise the mean
-FACTORS = {"kind": KINDS, "d": (1, 2), "pool": POOLS, "labels": LABELS, "order": ORDERS, "floor": FLOORS}
+FACTORS = {"kind": COVERED, "d": (1, 2), "pool": POOLS, "labels": LABELS, "order": ORDERS, "floor": FLOORS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +110,24 @@ def _cover():
 
 
 def pairwise():
-    """Cases in which each pair of levels of two factors (`FACTORS`) occurs at least once."""
-    return [make(**levels) for levels in _cover()]
+    """Cases in which each pair of levels of two factors (`FACTORS`) occurs at least once, and further kinds."""
+    return [make(**levels) for levels in (*_cover(), *_further())]
+
+
+def _further():
+    """Two cases for each kind that is not in `COVERED`: all levels in turn."""
+    for i, kind in enumerate(KINDS[len(COVERED) :]):
+        for j, d in enumerate((1, 2)):
+            d = 2 if kind == "multinomial" else d
+            pools = [pool for pool in POOLS if _valid(kind, d, pool)]
+            yield {
+                "kind": kind,
+                "d": d,
+                "pool": pools[(i + j) % len(pools)],
+                "labels": LABELS[(i + 2 * j) % 4],
+                "order": ORDERS[(1 + i + 3 * j) % 5],
+                "floor": FLOORS[(i + j) % 4],
+            }
 
 
 def _valid(kind, d, pool, **_):

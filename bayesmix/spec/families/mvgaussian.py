@@ -1,9 +1,10 @@
 """Gaussian with a full covariance matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.matrices import precision_and_log_det
@@ -25,6 +26,46 @@ class MvGaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+
+    @classmethod
+    def named(cls, name, **priors):
+        """The family of one of mclust's covariance models, with the given priors.
+
+        name: VVV and EEE (full matrices, own and shared: a `MvGaussian`), VVI and EEI (diagonal), VII and EII
+            (spherical: a `Gaussian`); for one column V and E.
+        priors: by the names of that family's parameters: mean and cov, or mean and var (or sd).
+
+        >>> MvGaussian.named("EII").isotropic
+        True
+
+        References: Scrucca, Fop, Murphy & Raftery (2016), The R Journal 8:289-317, table 3.
+        """
+        from bayesmix.spec.families.gaussian import Gaussian
+
+        known = {
+            "VVV": (cls, {}),
+            "EEE": (cls, {"shared": True}),
+            "VVI": (Gaussian, {}),
+            "EEI": (Gaussian, {"shared": True}),
+            "VII": (Gaussian, {"isotropic": True}),
+            "EII": (Gaussian, {"isotropic": True, "shared": True}),
+            "V": (Gaussian, {}),
+            "E": (Gaussian, {"shared": True}),
+        }
+        if name not in known:
+            raise InputError(
+                f"MvGaussian.named({name!r}): expected one of mclust's names VVV, EEE, VVI, EEI, VII, EII, or V, E for "
+                "one column; models in between (VEV and the like) are not offered."
+            )
+        kind, switches = known[name]
+        wanted = [f.name for f in fields(kind) if "support" in f.metadata]
+        for prior in priors:
+            if prior not in wanted:
+                raise InputError(
+                    f"MvGaussian.named({name!r}, {prior}=...): {kind.__name__} has no parameter {prior!r}; "
+                    f"it has {', '.join(wanted)}."
+                )
+        return kind(**priors, **switches)
 
     def logpdf(self, x, mean, cov):
         factor = np.broadcast_to(np.linalg.cholesky(cov), (len(mean), *cov.shape[1:]))
