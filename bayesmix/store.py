@@ -47,7 +47,7 @@ def scalars(mixture, data, fields):
             continue
         dims = mixture.dims(name)
         for index in np.ndindex(value.shape[2:]):
-            if len(index) == 3 and index[1] > index[2]:
+            if dims[-1] == "feature2" and index[1] > index[2]:
                 continue  # a symmetric matrix: the upper triangle
             label = ", ".join(str(coords[d][i]) for d, i in zip(dims, index, strict=True) if coords[d] != ["all"])
             out[f"{name}[{label}]" if label else name] = value[(slice(None), slice(None), *index)]

@@ -17,7 +17,7 @@ ROWS = (
     ("data.data",),
     ("data.readers", "data.datasets"),
     ("data",),
-    ("spec.matrices", "spec.truncated", "spec.matrix_ops", "spec.transforms", "spec.climb"),
+    ("spec.matrices", "spec.special", "spec.truncated", "spec.matrix_ops", "spec.transforms", "spec.climb"),
     ("spec.supports",),
     ("spec.priors",),
     ("spec.families.base",),

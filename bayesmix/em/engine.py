@@ -136,7 +136,7 @@ def inside(model, theta):
                 return False
         elif p.free and name in ("var", "sd") and not (value > 0).all():
             return False
-    return True
+    return model.family.resolved(model.own(theta))
 
 
 def expected(problem, here, theta):

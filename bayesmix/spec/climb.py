@@ -1,4 +1,4 @@
-"""A numeric ascent for the M-steps and modes that have no closed form."""
+"""Numeric ascents for the M-steps and modes that have no closed form."""
 
 import numpy as np
 
@@ -42,3 +42,68 @@ def climb(f, u, max_iter=200):
         return None
     found = minimize(downhill, u, jac=lambda v: gradient(downhill, v), method="L-BFGS-B", options={"maxiter": max_iter})
     return found.x if found.fun < at_start else None
+
+
+def root(slope, u, low=-80.0, high=80.0):
+    """Where slope(u) falls through zero, for each entry of u; the end of [low, high] where it does not.
+
+    `slope` maps an array to an array of the same shape, entry by entry. The root is bracketed uphill from
+    u by steps that double, then narrowed to rounding error.
+
+    References: Chandrupatla (1997), Advances in Engineering Software 28:145-149.
+    """
+    a = np.clip(np.array(u, dtype=np.float64), low, high)
+    fa = slope(a)
+    up, step = np.sign(fa), 0.25
+    b, fb = a, fa
+    while True:
+        outward = (np.sign(fb) == up) & (up != 0) & np.where(up > 0, b < high, b > low)
+        if not outward.any():
+            break
+        new = np.where(outward, np.clip(b + up * step, low, high), b)
+        fnew = slope(new)
+        a, fa = np.where(outward, b, a), np.where(outward, fb, fa)
+        b, fb = new, np.where(outward, fnew, fb)
+        step *= 2
+    end = np.sign(fb) == up  # no sign change: the end of the interval, or a root hit at once
+    answer, t, c, fc = b, np.full(a.shape, 0.5), a, fa
+    for _ in range(100):
+        x = a + t * (b - a)
+        fx = slope(x)
+        same = np.sign(fx) == np.sign(fa)
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = x, fx
+        best, fbest = np.where(np.abs(fa) < np.abs(fb), a, b), np.minimum(np.abs(fa), np.abs(fb))
+        width = np.abs(b - a)
+        limit = 4e-16 * (1 + np.abs(best)) / np.where(width > 0, width, 1.0)
+        if (end | (fbest == 0) | (limit > 0.5) | (width == 0)).all():
+            break
+        with np.errstate(all="ignore"):
+            xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+            quadratic = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        good = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi) & np.isfinite(quadratic)
+        t = np.clip(np.where(good, quadratic, 0.5), np.minimum(limit, 0.5), np.maximum(1 - limit, 0.5))
+        t = np.where(end | (fbest == 0), 0.0, t)
+    return np.where(end, answer, np.where(np.abs(fa) < np.abs(fb), a, b))
+
+
+def log_slope(prior, value, theta):
+    """d log p(value) / d log value of a prior on positives, entry by entry; exact where it has a kernel.
+
+    Otherwise by differences of fourth order in log value, and -inf or inf beside the edge of its support.
+    """
+    for kernel, exact in (
+        ("gamma", lambda a, b: a - b * value),
+        ("inverse gamma", lambda a, b: b / value - a),
+        ("scale", lambda a, b, c: 2 * b / value**2 - a - 2 * c * value**2),
+    ):
+        found = prior.conjugate(kernel, value.shape)
+        if found is not None:
+            return exact(*found)
+    h = 1e-3
+    with np.errstate(all="ignore"):
+        at = {j: prior.logp(value * np.exp(j * h), theta) for j in (-2, -1, 1, 2)}
+        out = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
+    out = np.where(np.isneginf(at[-1]) | np.isneginf(at[-2]), np.inf, out)
+    return np.where(np.isneginf(at[1]) | np.isneginf(at[2]), -np.inf, out)

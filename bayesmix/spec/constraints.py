@@ -8,7 +8,7 @@ A constraint is a vector of slacks that must not be negative. `enforce` says how
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -75,26 +75,37 @@ class Constraint(ABC):
 class Order(Constraint):
     """Components in increasing order of one coordinate of a field.
 
-    `by` is the feature's name or index, needed when there are several features. The default `width`
-    of the soft form is a twentieth of the prior's interquartile range over 1.349.
+    `by` is the feature's name or index, needed when there are several features; for the probabilities of a
+    `Categorical` it is a pair (feature, category). The default `width` of the soft form is a twentieth of
+    the prior's interquartile range over 1.349. `on`, the field's support, is filled in when the
+    specification meets the data.
     """
 
     field: str
-    by: str | int | None = None
+    by: str | int | tuple | None = None
     enforce: str = "transform"
     width: float | None = None
+    on: str = field(default="", compare=False)
 
     symmetric = False
 
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.by, list):  # as read from JSON
+            object.__setattr__(self, "by", tuple(self.by))
+
     @property
     def name(self):
-        return f"order_{self.field}" + ("" if self.by is None else f"_{self.by}")
+        by = self.by if isinstance(self.by, tuple) else () if self.by is None else (self.by,)
+        return "_".join(["order", self.field, *map(str, by)])
 
     def coordinate(self, theta):
         """The (K,) coordinate that is ordered."""
         value = theta[self.field]
         if value.ndim == 1:
             return value
+        if isinstance(self.by, tuple):
+            return value[:, *self.by]
         return value[:, self.by] if value.ndim == 2 else value[:, self.by, self.by]
 
     def value(self, theta, xp):
@@ -102,18 +113,28 @@ class Order(Constraint):
         return c[1:] - c[:-1]
 
     def transform(self, inner):
-        from bayesmix.spec.transforms import FloorSimplex, OrderedColumn
+        from bayesmix.spec.transforms import FloorSimplex, OrderedColumn, OrderedCorner
 
         if self.field == "weight":
             return FloorSimplex(getattr(inner, "floor", 0.0), ordered=True)
+        if self.on == "simplex":
+            return OrderedCorner(self.by if isinstance(self.by, tuple) else (self.by,))
         return OrderedColumn(inner, self.by)
 
     def project(self, theta, counts):
         """The running maximum of the coordinate: removes what rounding left of a violation."""
         value = np.array(theta[self.field])
-        c = np.maximum.accumulate(self.coordinate(theta))
-        if value.ndim == 1:
+        old = self.coordinate(theta)
+        c = np.maximum.accumulate(old)
+        if self.field == "weight":
             value = c / c.sum()
+        elif self.on == "simplex":
+            *row, at = self.by if isinstance(self.by, tuple) else (self.by,)
+            rest = (1 - c) / np.where(old < 1, 1 - old, 1.0)
+            value[:, *row] *= np.where(c != old, rest, 1.0)[:, None]
+            value[:, *row, at] = c
+        elif value.ndim == 1:
+            value = c
         elif value.ndim == 2:
             value[:, self.by] = c
         return {**theta, self.field: value}
@@ -125,7 +146,12 @@ class Order(Constraint):
                 f"Order({self.field!r}): the field is {'Fixed' if shared else 'shared by all components'}, "
                 "so there is nothing to order; order another field or drop the constraint."
             )
-        by = self.by
+        p, by = mixture.parameters[self.field], self.by
+        category = None
+        if "category" in p.dims:
+            by, category = self._category(by, shape[-1])
+        elif isinstance(by, tuple):
+            raise InputError(f"Order({self.field!r}, by={by!r}): expected one feature, its name or its index.")
         if len(shape) == 1:
             by = None
         elif by is None:
@@ -141,17 +167,28 @@ class Order(Constraint):
             by = data.names.index(by)
         if by is not None and not 0 <= by < shape[1]:
             raise InputError(f"Order({self.field!r}, by={by!r}): expected an index in 0..{shape[1] - 1}.")
-        if len(shape) == 3 and self.enforce == "transform":
+        if len(shape) == 3 and category is None and self.enforce == "transform":
             raise InputError(
                 f"Order({self.field!r}): the diagonal of a matrix cannot be ordered by a transform; "
                 'write enforce="potential" or "soft".'
             )
+        by = by if category is None else (by, category)
         width = self.width
         if width is None and not self.hard:
             rng = np.random.default_rng(0)
             prior = [self.at(by).coordinate(mixture.draw_unconstrained(rng, data.d)) for _ in range(200)]
             width = float(0.05 * np.subtract(*np.quantile(np.concatenate(prior), [0.75, 0.25])) / 1.349)
-        return Order(self.field, by, self.enforce, width)
+        return Order(self.field, by, self.enforce, width, p.support.name)
+
+    def _category(self, by, count):
+        """(feature, category) that `by` says; the category may be left out where there are two."""
+        feature, category = by if isinstance(by, tuple) and len(by) == 2 else (by, 1 if count == 2 else None)
+        if isinstance(category, bool) or not isinstance(category, int | np.integer) or not 0 <= category < count:
+            raise InputError(
+                f"Order({self.field!r}, by={self.by!r}): expected a pair (feature, category) with the category in "
+                f"0..{count - 1}."
+            )
+        return feature, int(category)
 
     def at(self, by):
         return replace(self, by=by)

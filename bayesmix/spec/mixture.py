@@ -92,8 +92,9 @@ class Mixture:
         if name == "weight":
             return ("component",)
         p = self.parameters[name]
-        feature = ["feature", "feature2"] if not p.isotropic else ["feature_all", "feature_all2"]
-        return ("component_all" if p.shared else "component", *feature[: len(p.dims)])
+        feature = iter(["feature_all", "feature_all2"] if p.isotropic else ["feature", "feature2"])
+        own = (next(feature) if dim == "feature" else dim for dim in p.dims)
+        return ("component_all" if p.shared else "component", *own)
 
     def coords(self, data):
         """Coordinates of all axes that `dims` may name, and of the rows."""
@@ -104,6 +105,7 @@ class Mixture:
             "feature2": list(data.names),
             "feature_all": ["all"],
             "feature_all2": ["all"],
+            **{name: list(range(size)) for name, size in self.family.sizes.items()},
             "obs": list(range(data.n)),
         }
 
@@ -143,6 +145,11 @@ class Mixture:
             )
         if self.family.columns not in (None, data.d):
             raise InputError(f"{type(self.family).__name__}(): expected {self.family.columns} column(s), got {data.d}.")
+        if data.d < self.family.least_columns:
+            raise InputError(
+                f"{type(self.family).__name__}(): expected at least {self.family.least_columns} columns, got {data.d}; "
+                "choose a family for single columns."
+            )
         self.family.check(data.x, data.names)
         flat = [n for n, p in self.family.parameters.items() if isinstance(p.prior, Flat)]
         if flat and self.components > data.n:
@@ -371,7 +378,7 @@ class Mixture:
                 notes.append(
                     f"The prior of `{name}`, {p.prior!r}, is unbounded at its edge: EM reports interior optima only."
                 )
-            scale = name in ("var", "sd", "cov") and not self.is_constant(name)
+            scale = name in ("var", "sd", "cov", "scale") and not self.is_constant(name)
             if scale and not p.prior.vanishes_at_zero and not (p.shared and data.n > data.d):
                 notes.append(
                     f"The prior of `{name}`, {p.prior!r}, lets a component collapse onto one row, where the density "

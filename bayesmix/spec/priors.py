@@ -265,7 +265,8 @@ class Normal(Prior):
 class ConjugateNormal(Prior):
     """mean_k | scale_k ~ N(mean, scale_k / kappa): kappa pseudo-observations at `mean`.
 
-    Reads the family's scale: `cov` (normal-inverse-Wishart), `var` or `sd`^2 (normal-inverse-gamma).
+    Reads the family's scale: `cov` (normal-inverse-Wishart), `var` or `sd`^2 (normal-inverse-gamma), or the
+    `scale` of a t, a matrix or the square of a number.
 
     References: Fraley & Raftery (2007), J. Classification 24:155-181, eq. (7).
     """
@@ -279,8 +280,9 @@ class ConjugateNormal(Prior):
         kappa = spread(self.kappa, value.shape[:1])[:, None]
         y = np.sqrt(kappa) * (value - spread(self.mean, value.shape))
         d = value.shape[-1]
-        if "cov" in theta:
-            factor = np.broadcast_to(np.linalg.cholesky(theta["cov"]), (len(value), d, d))
+        cov = _cov(theta)
+        if cov is not None:
+            factor = np.broadcast_to(np.linalg.cholesky(cov), (len(value), d, d))
             z = np.linalg.solve(factor, y[..., None])[..., 0]
             log_det = np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
         else:
@@ -295,16 +297,18 @@ class ConjugateNormal(Prior):
 
         shape = dim_shape(dims)
         mean, root = spread(self.mean, shape), np.sqrt(spread(self.kappa, shape[:1]))
-        if "cov" in theta:
-            chol = pt.linalg.cholesky(theta["cov"]) / root[:, None, None]
+        cov = _cov(theta)
+        if cov is not None:
+            chol = pt.linalg.cholesky(cov) / root[:, None, None]
             return pm.MvNormal(name, mean, chol=chol, dims=dims)
         return pm.Normal(name, mean, _sd(theta, pt) / root[:, None], dims=dims)
 
     def draw(self, rng, shape, theta):
         root = np.sqrt(spread(self.kappa, shape[:1]))[:, None]
         z = rng.standard_normal(shape)
-        if "cov" in theta:
-            z = (np.linalg.cholesky(theta["cov"]) @ z[..., None])[..., 0]
+        cov = _cov(theta)
+        if cov is not None:
+            z = (np.linalg.cholesky(cov) @ z[..., None])[..., 0]
         else:
             z = z * _sd(theta, np)
         return spread(self.mean, shape) + z / root
@@ -314,7 +318,15 @@ class ConjugateNormal(Prior):
 
 
 def _sd(theta, xp):
+    if "scale" in theta:
+        return theta["scale"]
     return theta["sd"] if "sd" in theta else xp.sqrt(theta["var"])
+
+
+def _cov(theta):
+    """The matrix among the scales, or None."""
+    found = theta.get("cov", theta.get("scale"))
+    return found if found is not None and found.ndim == 3 else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

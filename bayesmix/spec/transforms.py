@@ -47,36 +47,80 @@ class FloorSimplex(Transform):
 
 
 class OrderedColumn(Transform):
-    """Increasing order of column `by` of a (K, d) field, around the prior's own transform `inner`.
+    """Increasing order of column `by` of a (K, d) field, or of a (K,) field, around the prior's own transform.
 
     u_0 = c_0 and u_k = log(c_k - c_{k-1}) for the column c = inner(value)[:, by]; the other columns
     stay as `inner` leaves them. `ndim_supp` is 2 because the whole field is one event.
     """
 
     name = "ordered"
-    ndim_supp = 2
 
     def __init__(self, inner, by):
         self.inner = inner
-        self.by = int(by)
+        self.by = () if by is None else (int(by),)
+        self.ndim_supp = 1 + len(self.by)
 
     def forward(self, value, *inputs):
         y = value if self.inner is None else self.inner.forward(value, *inputs)
-        c = y[:, self.by]
-        return pt.set_subtensor(y[1:, self.by], pt.log(c[1:] - c[:-1]))
+        c = y[:, *self.by]
+        return pt.set_subtensor(y[1:, *self.by], pt.log(c[1:] - c[:-1]))
+
+    def _inner_value(self, value):
+        u = value[:, *self.by]
+        return pt.set_subtensor(value[:, *self.by], pt.cumsum(pt.concatenate([u[:1], pt.exp(u[1:])])))
 
     def backward(self, value, *inputs):
-        u = value[:, self.by]
-        c = pt.cumsum(pt.concatenate([u[:1], pt.exp(u[1:])]))
-        y = pt.set_subtensor(value[:, self.by], c)
+        y = self._inner_value(value)
         return y if self.inner is None else self.inner.backward(y, *inputs)
 
     def log_jac_det(self, value, *inputs):
-        total = value[1:, self.by].sum()
+        total = value[1:, *self.by].sum()
         if self.inner is not None:
-            u = value[:, self.by]
-            y = pt.set_subtensor(value[:, self.by], pt.cumsum(pt.concatenate([u[:1], pt.exp(u[1:])])))
-            total = total + self.inner.log_jac_det(y, *inputs).sum()
+            total = total + self.inner.log_jac_det(self._inner_value(value), *inputs).sum()
+        return total
+
+
+class OrderedCorner(Transform):
+    """Increasing order over the components of one probability p_k of a (K, ..., C) field of simplexes.
+
+    `by` is the index of that probability after the component axis. With p = (p_c, (1 - p_c) q) and q on the
+    simplex of the other categories, u is log(o_k - o_{k-1}) for the log odds o of p_c, beside q's own
+    coordinates; the Jacobian of the step from (p_c, q) is (1 - p_c)^(C - 2). Simplexes at other features stay
+    as the simplex transform leaves them.
+    """
+
+    name = "ordered_corner"
+
+    def __init__(self, by):
+        *self.row, self.at = (int(i) for i in by)
+        self.ndim_supp = 2 + len(self.row)
+
+    def forward(self, value, *inputs):
+        u, p = simplex.forward(value), value[:, *self.row]
+        c = p[:, self.at]
+        odds = pt.log(c) - pt.log1p(-c)
+        odds = pt.concatenate([odds[:1], pt.log(odds[1:] - odds[:-1])])
+        others = pt.concatenate([p[:, : self.at], p[:, self.at + 1 :]], axis=1) / (1 - c)[:, None]
+        return pt.set_subtensor(u[:, *self.row], pt.concatenate([odds[:, None], simplex.forward(others)], axis=1))
+
+    def _odds(self, value):
+        u = value[:, *self.row]
+        return pt.cumsum(pt.concatenate([u[:1, 0], pt.exp(u[1:, 0])])), u[:, 1:]
+
+    def backward(self, value, *inputs):
+        odds, rest = self._odds(value)
+        q = simplex.backward(rest) * pt.sigmoid(-odds)[:, None]
+        p = pt.concatenate([q[:, : self.at], pt.sigmoid(odds)[:, None], q[:, self.at :]], axis=1)
+        return pt.set_subtensor(simplex.backward(value)[:, *self.row], p)
+
+    def log_jac_det(self, value, *inputs):
+        odds, rest = self._odds(value)
+        C = value.shape[-1] + 1
+        total = value[1:, *self.row, 0].sum() - pt.softplus(-odds).sum() - (C - 1) * pt.softplus(odds).sum()
+        total = total + simplex.log_jac_det(rest).sum()
+        if self.row:  # the simplexes at other features
+            each = simplex.log_jac_det(value)
+            total = total + each.sum() - each[:, *self.row].sum()
         return total
 
 

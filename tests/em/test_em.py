@@ -148,7 +148,18 @@ def test_stopping_is_not_a_tolerance_per_row(faithful):
 
 
 @pytest.mark.parametrize(
-    "kind,d", [("gaussian_var", 2), ("gaussian_sd", 1), ("mvgaussian_conjugate", 2), ("poisson", 2)]
+    "kind,d",
+    [
+        ("gaussian_var", 2),
+        ("gaussian_sd", 1),
+        ("mvgaussian_conjugate", 2),
+        ("poisson", 2),
+        ("categorical", 1),
+        ("negative_binomial", 1),
+        ("gamma", 1),
+        ("student_t", 1),
+        ("mv_student_t", 2),
+    ],
 )
 def test_row_weight_two_is_a_doubled_row(kind, d):
     x, z = cases.rows(kind, d, 2)
@@ -173,7 +184,8 @@ def test_a_row_of_weight_zero_is_absent():
 
 
 @pytest.mark.parametrize(
-    "kind", ["gaussian_var", "gaussian_sd", "mvgaussian", "mvgaussian_conjugate", "poisson", "bernoulli"]
+    "kind",
+    [k for k in cases.KINDS if k not in ("gaussian_conjugate", "student_t")],
 )
 def test_all_labels_are_separate_fits(kind):
     x, z = cases.rows(kind, 2, 2)
@@ -203,7 +215,10 @@ def test_one_component_is_the_plain_fit(iris):
     np.testing.assert_allclose(value, [[(0.5 * ((counts - 2) ** 2).sum() + 1) / (2.5 + 4)]], rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind,d", [("gaussian_var", 2), ("mvgaussian", 1), ("poisson", 1), ("bernoulli", 2)])
+@pytest.mark.parametrize(
+    "kind,d",
+    [("gaussian_var", 2), ("mvgaussian", 1), ("poisson", 1), ("bernoulli", 2), ("multinomial", 2), ("gamma", 1)],
+)
 def test_permutation_equivariance(kind, d):
     x, z = cases.rows(kind, d, 3)
     model = bm.Mixture(cases.family(kind, d), 3, weight=bm.Dirichlet(2.0))

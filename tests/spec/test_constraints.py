@@ -179,7 +179,7 @@ def transforms():
 
 
 @pytest.mark.parametrize("inner", ["real", "positive", "unit", "interval"])
-@pytest.mark.parametrize("shape,by", [((3, 1), 0), ((3, 2), 1)])
+@pytest.mark.parametrize("shape,by", [((3, 1), 0), ((3, 2), 1), ((3,), None)])
 def test_ordered_column(inner, shape, by):
     from bayesmix.spec.transforms import OrderedColumn
 
@@ -188,9 +188,28 @@ def test_ordered_column(inner, shape, by):
     for size in (0.3, 1.0):
         u = size * rng.standard_normal(shape)
         value, jac = back(u)
-        assert value.shape == shape and (np.diff(value[:, by]) > 0).all()
+        assert value.shape == shape and (np.diff(value if by is None else value[:, by]) > 0).all()
         np.testing.assert_allclose(forth(value), u, atol=1e-7)
         assert float(jac) == pytest.approx(log_det(back, u, np.ravel), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "shape,by", [((3, 2), (1,)), ((3, 4), (0,)), ((2, 4), (2,)), ((3, 2, 3), (1, 2)), ((2, 3, 2), (0, 1))]
+)
+def test_ordered_corner(shape, by):
+    """One probability of a field of simplexes in order; the others anywhere on what it leaves."""
+    from bayesmix.spec.transforms import OrderedCorner
+
+    free = (*shape[:-1], shape[-1] - 1)
+    back, forth = compiled(OrderedCorner(by), (free, shape))
+    rng = np.random.default_rng(8)
+    for size in (0.3, 1.0):
+        u = size * rng.standard_normal(free)
+        value, jac = back(u)
+        assert value.shape == shape and (np.diff(value[:, *by]) > 0).all()
+        np.testing.assert_allclose(value.sum(axis=-1), 1, atol=1e-12)
+        np.testing.assert_allclose(forth(value), u, atol=1e-7)
+        assert float(jac) == pytest.approx(log_det(back, u, lambda v: v[..., :-1].ravel()), abs=1e-6)
 
 
 def test_log_cholesky():
@@ -293,6 +312,11 @@ def mixture(*constraints, K=2, **options):
         (
             lambda: mixture(bm.MinWeight(0.3), weight=bm.Fixed([0.2, 0.8])).resolve(bm.Data(X2)),
             "smallest is 0.2",
+        ),
+        (lambda: mixture(bm.Order("mean", by=(0, 1))).resolve(bm.Data(X2)), "one feature"),
+        (
+            lambda: mixture(bm.Order("prob", by=0), family=bm.Categorical(categories=3)).resolve(bm.Data(X2 > 0)),
+            "pair .feature, category",
         ),
         (lambda: mixture(bm.Order("cov", by=0), family=bm.MvGaussian()).resolve(bm.Data(X2)), "potential"),
     ],

@@ -34,7 +34,9 @@ def parameter(*dims, support=supports.real, optional=False, pooled=False):
 
     `dims` are the axes after the component axis ("feature", or "feature", "feature" for a matrix).
     `optional` parameters are absent unless given; a left-out one is otherwise derived from the data.
-    `pooled` marks the fields to which a family's `shared` and `isotropic` switches apply.
+    An axis that is not a feature gets its length from the family's `sizes`.
+    `pooled` marks the fields to which a family's `shared` and `isotropic` switches apply; a name stands
+    for another switch of the family by which all components share this field.
     """
     metadata = {"dims": dims, "support": support, "pooled": pooled}
     return field(default=None if optional else FromData(), metadata=metadata)
@@ -50,10 +52,11 @@ class Parameter:
     support: supports.Support
     shared: bool
     isotropic: bool
+    sizes: Mapping = field(default_factory=dict)  # lengths of the axes that are not features
 
     def shape(self, K, d):
         """Full shape, component axis first; a shared or isotropic axis has length 1."""
-        return (1 if self.shared else K, *((1 if self.isotropic else d) for _ in self.dims))
+        return (1 if self.shared else K, *(self.sizes.get(dim, 1 if self.isotropic else d) for dim in self.dims))
 
     @property
     def free(self):
@@ -71,6 +74,12 @@ class Family(ABC):
     location = None  # the field that moves with the data when x gets another origin, if there is one
     expectation = None  # the field that is E[x] in each component, if there is one
     columns = None  # the number of columns d the family asks for, None for any
+    least_columns = 1  # the smallest number of columns that makes sense
+
+    @property
+    def sizes(self):
+        """Lengths of the parameter axes that are not features, by name."""
+        return {}
 
     def __post_init__(self):
         for f in fields(self):
@@ -112,19 +121,19 @@ class Family(ABC):
         """The prior of a parameter that was left out, from the scale of the data x (n, d) alone.
 
         mean ~ Normal(column mean, 2 sd); scales ~ HalfNormal(2 sd); probabilities ~ Beta(2, 2);
-        covariances ~ InverseWishart(d + 2, diag(sd^2) / 2), with sd the columns' standard deviation.
-        It moves and stretches with the data and looks at neither K nor the labels.
+        simplexes ~ Dirichlet(2); covariances ~ InverseWishart(d + 2, diag(sd^2) / 2), with sd the columns'
+        standard deviation. It moves and stretches with the data and looks at neither K nor the labels.
         """
-        sd = self.scale(name, x)
         support = self.parameters[name].support
-        if support is supports.real:
-            return Normal(x.mean(axis=0), 2 * sd)
-        if support is supports.positive:
-            return HalfNormal(2 * self.pooled_scale(name, sd))
         if support is supports.unit:
             return Beta(2.0, 2.0)
         if support is supports.simplex:
             return Dirichlet(2.0)
+        sd = self.column_sd(name, x)
+        if support is supports.real:
+            return Normal(x.mean(axis=0), 2 * sd)
+        if support is supports.positive:
+            return HalfNormal(2 * self.pooled_scale(name, sd))
         return InverseWishart(x.shape[1] + 2, np.diag(sd**2) / 2)
 
     def update(self, x, r, theta):
@@ -133,7 +142,22 @@ class Family(ABC):
         Q(theta) = sum_ik r_ik log f_k(x_i | theta_k) + log prior(theta), maximised numerically in
         unconstrained coordinates; the old theta comes back if it failed to rise.
         """
-        return self.maximise(lambda t: float(_dot(r, self.logpdf(x, **t)) + sum(self.log_prior(t).values())), theta)
+        return self.maximise(lambda t: self.complete(x, r, t), theta)
+
+    def complete(self, x, r, theta):
+        """Q(theta) = sum_ik r_ik log f_k(x_i | theta_k) + log prior(theta); r = 0 silences any density."""
+        return float(_dot(r, self.logpdf(x, **theta)) + sum(self.log_prior(theta).values()))
+
+    def not_lower(self, x, r, old, new):
+        """`new` unless Q fell, by more than rounding, from its value at `old`: then the numeric step from there."""
+        with np.errstate(all="ignore"):
+            before, after = self.complete(x, r, old), self.complete(x, r, new)
+        fell = not after >= before - 1e-13 * max(1.0, abs(before))
+        return Family.update(self, x, r, old) if fell else new
+
+    def resolved(self, theta):
+        """Whether no component has shrunk below what its statistics can resolve (False: it collapsed)."""
+        return True
 
     def derived(self, theta):
         """Reported quantities that are functions of theta, by name, component axis first.
@@ -147,15 +171,19 @@ class Family(ABC):
     @cached_property
     def parameters(self):
         """The parameters of this instance by name, in the order of their declaration."""
-        shared, isotropic = getattr(self, "shared", False), getattr(self, "isotropic", False)
+
+        def switch(pooled, name):
+            return bool(pooled) and getattr(self, name if pooled is True else pooled, False)
+
         return {
             f.name: Parameter(
                 f.name,
                 getattr(self, f.name),
                 f.metadata["dims"],
                 f.metadata["support"],
-                shared and f.metadata["pooled"],
-                isotropic and f.metadata["pooled"],
+                switch(f.metadata["pooled"], "shared"),
+                f.metadata["pooled"] is True and getattr(self, "isotropic", False),
+                self.sizes,
             )
             for f in fields(self)
             if "support" in f.metadata and getattr(self, f.name) is not None
@@ -176,7 +204,7 @@ class Family(ABC):
                 given[name] = Flat(p.support.name, self.default(name, x))
         return replace(self, **given)
 
-    def scale(self, name, x):
+    def column_sd(self, name, x):
         """Column standard deviations (d,), or one sentence on why a prior must be given."""
         sd = x.std(axis=0)
         flat = np.flatnonzero(~(sd > 1e-14 * np.abs(x).max(axis=0)))

@@ -49,9 +49,9 @@ class Gaussian(ExponentialFamily):
 
     def default(self, name, x):
         if name == "var":
-            return InverseGamma(2.0, self.pooled_scale(name, self.scale(name, x)) ** 2 / 2)
+            return InverseGamma(2.0, self.pooled_scale(name, self.column_sd(name, x)) ** 2 / 2)
         if name == "sd":
-            return HalfNormal(2 * self.pooled_scale(name, self.scale(name, x)))
+            return HalfNormal(2 * self.pooled_scale(name, self.column_sd(name, x)))
         return super().default(name, x)
 
     def logpdf(self, x, mean, var=None, sd=None):
@@ -111,10 +111,7 @@ class Gaussian(ExponentialFamily):
             a, b = kernel
             new = _ratio(0.5 * ss + b, 0.5 * count + a, scale)
         else:
-            a, b, c = kernel
-            # the root of -(count + a)/s + (ss + 2 b)/s^3 - 2 c s = 0, in s^2
-            top, mid = ss + 2 * b, count + a
-            new = np.sqrt(_ratio(2 * top, mid + np.sqrt(mid**2 + 8 * c * top), scale**2))
+            new = sd_mode(kernel, count, ss, scale)
         return {"mean": m, name: np.clip(new, *prior.interval)}
 
     def conditional(self, stats, rng, mean, var=None, sd=None):
@@ -174,6 +171,14 @@ def mean_mode(prior, n, s, v, old):
         return None
     precision, linear = kernel
     return np.clip(_ratio(s + v * linear, n + v * precision, old), *prior.interval)
+
+
+def sd_mode(kernel, count, ss, old):
+    """The conditional mode of a standard deviation under a "scale" kernel, from a sum of squares."""
+    a, b, c = kernel
+    # the root of -(count + a)/s + (ss + 2 b)/s^3 - 2 c s = 0, in s^2
+    top, mid = ss + 2 * b, count + a
+    return np.sqrt(_ratio(2 * top, mid + np.sqrt(mid**2 + 8 * c * top), old**2))
 
 
 def scatter(n, s, q, m):

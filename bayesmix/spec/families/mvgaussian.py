@@ -1,9 +1,10 @@
 """Gaussian with a full covariance matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.matrices import precision_and_log_det
@@ -25,6 +26,46 @@ class MvGaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+
+    @classmethod
+    def named(cls, name, **priors):
+        """The family of one of mclust's covariance models, with the given priors.
+
+        name: VVV and EEE (full matrices, own and shared: a `MvGaussian`), VVI and EEI (diagonal), VII and EII
+            (spherical: a `Gaussian`); for one column V and E.
+        priors: by the names of that family's parameters: mean and cov, or mean and var (or sd).
+
+        >>> MvGaussian.named("EII").isotropic
+        True
+
+        References: Scrucca, Fop, Murphy & Raftery (2016), The R Journal 8:289-317, table 3.
+        """
+        from bayesmix.spec.families.gaussian import Gaussian
+
+        known = {
+            "VVV": (cls, {}),
+            "EEE": (cls, {"shared": True}),
+            "VVI": (Gaussian, {}),
+            "EEI": (Gaussian, {"shared": True}),
+            "VII": (Gaussian, {"isotropic": True}),
+            "EII": (Gaussian, {"isotropic": True, "shared": True}),
+            "V": (Gaussian, {}),
+            "E": (Gaussian, {"shared": True}),
+        }
+        if name not in known:
+            raise InputError(
+                f"MvGaussian.named({name!r}): expected one of mclust's names VVV, EEE, VVI, EEI, VII, EII, or V, E for "
+                "one column; models in between (VEV and the like) are not offered."
+            )
+        kind, switches = known[name]
+        wanted = [f.name for f in fields(kind) if "support" in f.metadata]
+        for prior in priors:
+            if prior not in wanted:
+                raise InputError(
+                    f"MvGaussian.named({name!r}, {prior}=...): {kind.__name__} has no parameter {prior!r}; "
+                    f"it has {', '.join(wanted)}."
+                )
+        return kind(**priors, **switches)
 
     def logpdf(self, x, mean, cov):
         factor = np.broadcast_to(np.linalg.cholesky(cov), (len(mean), *cov.shape[1:]))
@@ -75,7 +116,7 @@ class MvGaussian(ExponentialFamily):
         second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
         prior = self.parameters["cov"].prior
 
-        m = self._mean_mode(n, s, mean, cov)
+        m = mean_mode(self.mean, n, s, mean, cov)
         kernel = prior.conjugate("inverse wishart", cov.shape)
         if m is None or (kernel is None and not isinstance(prior, Fixed)):
             return super().mode(stats, mean=mean, cov=cov)
@@ -85,19 +126,9 @@ class MvGaussian(ExponentialFamily):
         seen = n[:, None] > 0
         own = np.where(seen, s / np.where(seen, n[:, None], 1.0), m)
         scatter = second - n[:, None, None] * own[:, :, None] * own[:, None, :]
-        scatter = _resolved(scatter, second)
+        scatter = resolved(scatter, second)
         scatter = scatter + n[:, None, None] * (m - own)[:, :, None] * (m - own)[:, None, :]
-        count = n.copy()
-        if isinstance(self.mean, ConjugateNormal):
-            kappa, away = spread(self.mean.kappa, n.shape), m - spread(self.mean.mean, m.shape)
-            scatter = scatter + kappa[:, None, None] * away[:, :, None] * away[:, None, :]
-            count = count + 1
-        if self.shared:
-            count, scatter = count.sum(keepdims=True), scatter.sum(axis=0, keepdims=True)
-        a, scale = kernel
-        count = (count + a)[:, None, None]
-        new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), cov)
-        return {"mean": m, "cov": 0.5 * (new + np.swapaxes(new, -1, -2))}
+        return {"mean": m, "cov": cov_mode(kernel, self.mean, n, scatter, m, cov)}
 
     def conditional(self, stats, rng, mean, cov):
         """The covariance given the mean, then the mean given it; jointly under `ConjugateNormal`.
@@ -115,7 +146,7 @@ class MvGaussian(ExponentialFamily):
             i, j = np.triu_indices(d)
             second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
             own = np.where(n[:, None] > 0, s / np.where(n[:, None] > 0, n[:, None], 1.0), mean)
-            scatter = _resolved(second - n[:, None, None] * own[:, :, None] * own[:, None, :], second)
+            scatter = resolved(second - n[:, None, None] * own[:, :, None] * own[:, None, :], second)
             if isinstance(self.mean, ConjugateNormal):  # the mean integrated out
                 kappa = spread(self.mean.kappa, n.shape)
                 share, away = kappa * n / (kappa + n), own - spread(self.mean.mean, s.shape)
@@ -151,26 +182,42 @@ class MvGaussian(ExponentialFamily):
         noise = np.linalg.solve(np.swapaxes(factor, 1, 2), z)
         return (np.linalg.solve(precision, right[..., None]) + noise)[..., 0]
 
-    def _mean_mode(self, n, s, mean, cov):
-        prior = self.mean
-        if isinstance(prior, Fixed):
-            return mean
-        if isinstance(prior, ConjugateNormal):
-            kappa = spread(prior.kappa, n.shape)[:, None]
-            return (s + kappa * spread(prior.mean, s.shape)) / (n[:, None] + kappa)
-        kernel = prior.conjugate("normal", s.shape)
-        if kernel is None or np.isfinite(prior.interval).any():
-            return None
-        t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
-        # (n P + T) m = P s + T m0, multiplied by V from the left
-        left = n[:, None, None] * np.eye(s.shape[1]) + cov * t[:, None, :]
-        right = s + (cov @ linear[..., None])[..., 0]
-        seen = (n > 0) | (t > 0).any(axis=1)
-        left[~seen] = np.eye(s.shape[1])
-        return np.where(seen[:, None], np.linalg.solve(left, right[..., None])[..., 0], mean)
+
+def mean_mode(prior, n, s, old, cov):
+    """The conditional mode of a mean vector with known covariance, from n (K,) and s (K, d), or None."""
+    if isinstance(prior, Fixed):
+        return old
+    if isinstance(prior, ConjugateNormal):
+        kappa = spread(prior.kappa, n.shape)[:, None]
+        return (s + kappa * spread(prior.mean, s.shape)) / (n[:, None] + kappa)
+    kernel = prior.conjugate("normal", s.shape)
+    if kernel is None or np.isfinite(prior.interval).any():
+        return None
+    t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
+    # (n P + T) m = P s + T m0, multiplied by V from the left
+    left = n[:, None, None] * np.eye(s.shape[1]) + cov * t[:, None, :]
+    right = s + (cov @ linear[..., None])[..., 0]
+    seen = (n > 0) | (t > 0).any(axis=1)
+    left[~seen] = np.eye(s.shape[1])
+    return np.where(seen[:, None], np.linalg.solve(left, right[..., None])[..., 0], old)
 
 
-def _resolved(scatter, second):
+def cov_mode(kernel, mean_prior, n, scatter, m, old):
+    """The conditional mode of a covariance from the scatter (K, d, d) about m; pooled if `old` is (1, d, d)."""
+    count = n
+    if isinstance(mean_prior, ConjugateNormal):
+        kappa, away = spread(mean_prior.kappa, n.shape), m - spread(mean_prior.mean, m.shape)
+        scatter = scatter + kappa[:, None, None] * away[:, :, None] * away[:, None, :]
+        count = count + 1
+    if len(old) != len(m):
+        count, scatter = count.sum(keepdims=True), scatter.sum(axis=0, keepdims=True)
+    a, scale = kernel
+    count = (count + a)[:, None, None]
+    new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), old)
+    return 0.5 * (new + np.swapaxes(new, -1, -2))
+
+
+def resolved(scatter, second):
     """The scatter with what is below the resolution of its moments set to exactly zero.
 
     Cancellation leaves an error of about eps times the moments about the origin: in units of those
