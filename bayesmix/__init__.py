@@ -10,11 +10,15 @@ from bayesmix.fit import Fit
 from bayesmix.spec.constraints import MinWeight, Order
 from bayesmix.spec.families import (
     Bernoulli,
+    Components,
     ExponentialFamily,
     Family,
     Gaussian,
     MvGaussian,
+    PointMass,
     Poisson,
+    Product,
+    UniformComponent,
     families,
     parameter,
 )
@@ -58,6 +62,7 @@ def __getattr__(name):
 __all__ = [
     "Bernoulli",
     "Beta",
+    "Components",
     "ConjugateNormal",
     "Data",
     "Dirichlet",
@@ -79,9 +84,12 @@ __all__ = [
     "MvGaussian",
     "Normal",
     "Order",
+    "PointMass",
     "Poisson",
     "Prior",
+    "Product",
     "Uniform",
+    "UniformComponent",
     "datasets",
     "families",
     "fit_em",
