@@ -29,14 +29,15 @@ from bayesmix.spec.priors import (
 )
 
 
-def parameter(*dims, support=supports.real, optional=False, pooled=False):
+def parameter(*dims, support=supports.real, optional=False, pooled=False, constant=False):
     """A dataclass field for one parameter.
 
     `dims` are the axes after the component axis ("feature", or "feature", "feature" for a matrix).
     `optional` parameters are absent unless given; a left-out one is otherwise derived from the data.
-    `pooled` marks the fields to which a family's `shared` and `isotropic` switches apply.
+    `pooled` marks the fields to which a family's `shared` and `isotropic` switches apply; `constant`
+    those that are known and never estimated, for which a number stands for `Fixed`.
     """
-    metadata = {"dims": dims, "support": support, "pooled": pooled}
+    metadata = {"dims": dims, "support": support, "pooled": pooled, "constant": constant}
     return field(default=None if optional else FromData(), metadata=metadata)
 
 
@@ -108,6 +109,14 @@ class Family(ABC):
             value = getattr(self, f.name)
             if "support" not in f.metadata or value is None:
                 continue
+            if f.metadata["constant"]:
+                value = value if isinstance(value, Prior) else Fixed(value)
+                object.__setattr__(self, f.name, value)
+                if not isinstance(value, Fixed | FromData):
+                    raise InputError(
+                        f"{type(self).__name__}({f.name}={value!r}): expected a known constant, a number or "
+                        "bm.Fixed(...); this parameter is not estimated."
+                    )
             if not isinstance(value, Prior):
                 raise InputError(
                     f"{type(self).__name__}({f.name}=...): expected a prior such as bm.Normal(0, 1), "

@@ -7,7 +7,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
-from bayesmix.spec.priors import Fixed, FromData, Prior, spread
+from bayesmix.spec.priors import Fixed, Prior, spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,21 +20,12 @@ class UniformComponent(ExponentialFamily):
     References: Banfield & Raftery (1993), Biometrics 49:803-821, section 4.
     """
 
-    lower: Prior = parameter("feature", support=supports.real)
-    upper: Prior = parameter("feature", support=supports.real)
+    lower: Prior = parameter("feature", support=supports.real, constant=True)
+    upper: Prior = parameter("feature", support=supports.real, constant=True)
 
     location = ("lower", "upper")
 
     def __post_init__(self):
-        for name in ("lower", "upper"):
-            value = getattr(self, name)
-            if isinstance(value, Prior) and not isinstance(value, Fixed | FromData):
-                raise InputError(
-                    f"UniformComponent({name}={value!r}): expected a known constant, such as bm.Fixed(0); the bounds "
-                    "of a uniform component are not estimated."
-                )
-            if not isinstance(value, Prior):
-                object.__setattr__(self, name, Fixed(value))
         super().__post_init__()
         if isinstance(self.lower, Fixed) and isinstance(self.upper, Fixed):
             wide = np.subtract(*np.broadcast_arrays(self.upper.value, self.lower.value))
