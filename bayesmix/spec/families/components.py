@@ -21,6 +21,11 @@ class Components(Composite):
     them; else the lower-case name of the member's class goes in front (`gaussian.mean`), with a
     number where the class occurs twice (`gaussian1.mean`, `gaussian2.mean`).
 
+    >>> import bayesmix as bm
+    >>> model = bm.Mixture(bm.Components((bm.MvGaussian(), 3), bm.UniformComponent()))
+    >>> model.components, list(model.parameters)
+    (4, ['weight', 'mean', 'cov', 'lower', 'upper'])
+
     References: Banfield & Raftery (1993), Biometrics 49:803-821 (noise); Lambert (1992),
     Technometrics 34:1-14 (zero inflation).
     """

@@ -17,7 +17,10 @@ class Product(Composite):
     (family, columns), the columns by name or index; every column belongs to exactly one part. The
     fields of part `a` are called `a.mean`, `a.var`, and so on.
 
-    >>> Product(height=(Gaussian(), ["height"]), counts=(Poisson(), ["visits", "children"]))  # doctest: +SKIP
+    >>> import bayesmix as bm
+    >>> family = bm.Product(a=(bm.Gaussian(), ["height"]), b=(bm.Poisson(), ["visits", "children"]))
+    >>> list(bm.Mixture(family, 3).parameters)
+    ['weight', 'a.mean', 'a.var', 'b.rate']
 
     References: Hunt & Jorgensen (1999), Aust. N. Z. J. Stat. 41:154-171 (mixed data under local independence).
     """
