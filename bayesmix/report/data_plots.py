@@ -22,8 +22,9 @@ def scatter(em, mcmc=None):
     """Figure: the data beside the fitted components, coloured by responsibility.
 
     Two or more features of a Gaussian family: ellipses that hold 90 % of each component, solid at the
-    MAP, faint for posterior draws; beside them a uniform component is its box. One feature: histogram and densities. Any other family: for each
-    feature the histogram split by responsibility, beside rows simulated from the fit.
+    MAP, faint for posterior draws; beside them a uniform component is its box. One feature: histogram
+    and densities. Any other family: for each feature the histogram split by responsibility, beside rows
+    simulated from the fit.
     `em` may be None when `mcmc` is given; its best draw then stands for the MAP.
     """
     fit = em if em is not None else mcmc

@@ -221,13 +221,13 @@ def test_a_point_mass_is_refused_beside_a_density_column_by_column():
 
 def test_rows_that_no_component_can_produce():
     boxes = bm.Mixture(bm.Components(bm.UniformComponent(0, 1), bm.UniformComponent(1, 2)))
-    with pytest.raises(bm.InputError, match="row 1.*outside every component"):
+    with pytest.raises(bm.InputError, match=r"row 1.*outside every component"):
         boxes.resolve(bm.Data([0.5, 3.0, 1.0]))
     fit = bm.fit_em(boxes, [0.5, 1.5, 1.7], restarts=1, seed=0)
     np.testing.assert_allclose(fit.best["weight"], [1 / 3, 2 / 3])
     with pytest.raises(bm.InputError, match="outside every component"):
         fit.predict_proba([5.0])
-    with pytest.raises(bm.InputError, match="row 2.*cannot produce"):
+    with pytest.raises(bm.InputError, match=r"row 2.*cannot produce"):
         bm.Mixture(ZIP).resolve(bm.Data(COUNTS.x, label=[0, -1, 0, -1, -1, -1, -1, -1]))
     with pytest.raises(bm.InputError, match="column 0 is constant"):
         bm.Mixture(bm.Components(bm.Gaussian(bm.Normal(0, 1), bm.Fixed(1)), bm.UniformComponent())).resolve(
