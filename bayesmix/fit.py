@@ -116,7 +116,9 @@ class Fit:
             if value.shape[2] == 1:
                 out[name] = value
             else:
-                index = self.permutation.reshape(self.permutation.shape + (1,) * (value.ndim - 3))
+                at = self.mixture.parameters[name].covers(self.mixture.components)
+                index = self.permutation[..., at] - at[0]
+                index = index.reshape(index.shape + (1,) * (value.ndim - 3))
                 out[name] = np.take_along_axis(value, index, axis=2)
         return out
 

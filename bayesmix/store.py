@@ -56,13 +56,17 @@ def scalars(mixture, data, fields):
 
 def derived_scalars(mixture, data, fields):
     """The family's derived quantities as name[component, feature] -> (chain, draw); matrices above the diagonal."""
-    out, features = {}, list(data.names)
-    for name, value in mixture.family.derived(fields).items():
+    out = {}
+    for name, value, owners, columns in mixture.family.reported(fields):
+        components = range(mixture.components) if owners is None else owners
+        features = list(data.names) if columns is None else [data.names[j] for j in columns]
         for index in np.ndindex(value.shape[2:]):
             if len(index) == 3 and index[1] >= index[2]:
                 continue
             axes = zip(index, value.shape[2:], range(len(index)), strict=True)
-            label = ", ".join(str(i if axis == 0 else features[i]) for i, size, axis in axes if size > 1 or axis == 0)
+            label = ", ".join(
+                str(components[i] if axis == 0 else features[i]) for i, size, axis in axes if size > 1 or axis == 0
+            )
             out[f"{name}[{label}]"] = value[(slice(None), slice(None), *index)]
     return out
 

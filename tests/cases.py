@@ -293,6 +293,39 @@ def extras():
         bm.Mixture(bm.LogNormalComponent(mean=conjugate, var=bm.InverseGamma(2, 1)), 2, constraints=bm.MinWeight(0.1)),
         positive,
     )
+    add(
+        "zero_inflated",
+        bm.Mixture(bm.Components(bm.PointMass(0), bm.Poisson(rate=bm.Gamma(1, 0.5))), weight=bm.Dirichlet(1.0)),
+        np.array([0, 0, 3, 0, 5, 0, 2, 0, 4, 1, 0, 2.0]),
+    )
+    add(
+        "noise_component",
+        bm.Mixture(
+            bm.Components((family("mvgaussian_conjugate", 2), 2), bm.UniformComponent()),
+            constraints=(bm.Order("mean", by="x1"), bm.MinWeight(0.05)),
+        ),
+        x2,
+    )
+    mixed = np.column_stack([x2, counts[:, 0], np.arange(N) % 3 == 0])
+    product = bm.Product(
+        a=(family("gaussian_sd", 2, "shared"), ["x0", "x1"]),
+        b=(family("poisson", 1), ["x2"]),
+        c=(bm.Bernoulli(), [3]),
+    )
+    add("mixed_types", bm.Mixture(product, 2, constraints=bm.Order("b.rate")), mixed, label=label("some", z, 2))
+    unlike = bm.Components((family("gaussian_var", 1), 2), family("gaussian_sd", 1), bm.UniformComponent(-9, 12))
+    add("unlike_members", bm.Mixture(unlike, constraints=bm.MinWeight(0.05, enforce="soft")), x, weight=weight)
+    add(
+        "unlike_products",
+        bm.Mixture(
+            bm.Components(
+                bm.Product(a=(bm.PointMass(0), ["x0"]), b=(bm.MvGaussian(), ["x1"])),
+                (bm.Product(a=(bm.Poisson(), ["x0"]), b=(bm.Gaussian(), ["x1"])), 2),
+            ),
+            constraints=bm.Order("a.rate", enforce="soft"),
+        ),
+        np.column_stack([np.where(np.arange(N) < 4, 0, counts[:, 0]), x2[:, 0]]),
+    )
     classes = bm.Mixture(gaussian, 3, classes=[0, 0, 1])
     add("classes", classes, x, label=np.where(z == 1, 1, np.where(np.arange(N) < 6, 0, -1)))
     add(

@@ -12,7 +12,7 @@ from pathlib import Path
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint, MinWeight, Order
-from bayesmix.spec.families import families
+from bayesmix.spec.families import Family, families
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.priors import FromData, Prior
 
@@ -136,6 +136,9 @@ def catalogue():
     return {
         "Data sets": table("bm.datasets", datasets.catalogue().items()),
         "Families": table("family", families().items()),
+        "Families of families": table(
+            "family", ((c.__name__, c) for c in _finals(Family) if c.__name__ not in families())
+        ),
         "Priors": table("prior", ((c.__name__, c) for c in _finals(Prior) if c is not FromData)),
         "Constraints": table("constraint", ((c.__name__, c) for c in _finals(Constraint))),
     }

@@ -28,7 +28,7 @@ def compare(em, mcmc):
     problem = Problem.of(mcmc.mixture, mcmc.data)
     best = em.best
     if problem.relabelings > 1:
-        best = em.mixture.permute(best, match(problem, mcmc.best, best))
+        best = em.mixture.permute(best, match(problem, mcmc.best, best, problem.free_blocks))
     at_map = scalars(em.mixture, em.data, {n: v[None, None] for n, v in best.items()})
     rows = {}
     for name, value in scalars(mcmc.mixture, mcmc.data, mcmc.relabelled).items():

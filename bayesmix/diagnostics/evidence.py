@@ -210,14 +210,14 @@ def _permutations(problem):
     K = problem.mixture.components
     if problem.relabelings <= 720:
         out = []
-        for parts in product(*(permutations(b) for b in problem.blocks_of_components)):
+        for parts in product(*(permutations(b) for b in problem.free_blocks)):
             perm = np.arange(K)
-            for block, part in zip(problem.blocks_of_components, parts, strict=True):
+            for block, part in zip(problem.free_blocks, parts, strict=True):
                 perm[list(block)] = part
             out.append(perm)
         return out
     out = [np.arange(K)]
-    for block in problem.blocks_of_components:
+    for block in problem.free_blocks:
         for i, a in enumerate(block):
             for b in block[:i]:
                 swap = np.arange(K)

@@ -18,6 +18,7 @@ CONVERGED = "converged"
 COLLAPSED = "collapsed"
 EXHAUSTED = "reached max_iter"
 FALL = "numerical fall"
+NOTHING = 1e-290  # a responsibility below this is no row's
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def inside(model, theta):
             scaled = value / (unit[:, :, None] * unit[:, None, :])
             if not (unit > 0).all() or np.linalg.eigvalsh(scaled).min() < 1e-13:
                 return False
-        elif p.free and name in ("var", "sd") and not (value > 0).all():
+        elif p.free and p.own in ("var", "sd") and not (value > 0).all():
             return False
     return model.family.resolved(model.own(theta))
 
@@ -149,7 +150,8 @@ def expected(problem, here, theta):
                 q = np.sum(here.stats * model.family.natural(np, **own))
             else:
                 log_f = model.family.logpdf(problem.x, **own)
-                q = np.sum(np.where(here.stats > 0, here.stats * np.where(here.stats > 0, log_f, 0.0), 0.0))
+                seen = here.stats > NOTHING  # less is the floor of a component that is excluded there
+                q = np.sum(np.where(seen, here.stats * np.where(seen, log_f, 0.0), 0.0))
             q += sum(model.log_prior(theta).values())
         except np.linalg.LinAlgError:
             return -np.inf  # rounding left no positive definite matrix
@@ -171,8 +173,7 @@ def constrain(problem, here, old, new):
     model = problem.mixture
     perm = np.arange(model.components)
     for c in model.constraints:
-        if problem.exchangeable and not c.symmetric:
-            perm = perm[np.argsort(c.coordinate(model.permute(new, perm)), kind="stable")]
+        perm = perm[model.sorting(c, model.permute(new, perm), problem.blocks_of_components)]
     ordered = model.permute(new, perm)
     hard = [c for c in model.constraints if c.hard]
     soft = [c for c in model.constraints if not c.hard]

@@ -6,12 +6,10 @@ is ever stored. Data are centred once, the specification with them: differences 
 never meet.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-
-from bayesmix.spec.families.base import ExponentialFamily
 
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
@@ -39,30 +37,31 @@ class Problem:
 
     mixture: object  # the Mixture in centred coordinates
     x: np.ndarray  # (n, d), centred
-    log_label: np.ndarray | None  # (n, K)
+    log_label: np.ndarray | None  # (n, K), the family's mask included
     weight: np.ndarray | None  # (n,) row weights
     origin: np.ndarray  # (d,), what was subtracted
+    constants: dict = field(default_factory=dict)  # Fixed fields that move with x, as they were (data coordinates)
 
     @classmethod
     def of(cls, mixture, data):
         """The problem of a resolved mixture and its data."""
         origin = data.row_weight @ data.x / data.row_weight.sum()
+        origin = np.where(mixture.family.movable(data.d), origin, 0.0)
         moved = mixture.moved(-origin)
         if moved is None:
             moved, origin = mixture, np.zeros(data.d)
-        return cls(moved, data.x - origin, mixture.log_label(data), data.weight, origin)
+        moving = [n for n, p in mixture.family.parameters.items() if p.moves and not p.free]
+        given = mixture.draw_unconstrained(np.random.default_rng(0), data.d) if moving else {}
+        constants = {name: given[name] for name in moving}
+        return cls(moved, data.x - origin, mixture.log_allowed(data), data.weight, origin, constants)
 
     def inward(self, theta):
         """theta in centred coordinates."""
-        return self._shift(theta, -self.origin)
+        return self.mixture.family.shift(theta, -self.origin)
 
     def outward(self, theta):
         """theta in the coordinates of the data."""
-        return self._shift(theta, self.origin)
-
-    def _shift(self, theta, by):
-        name = self.mixture.family.location
-        return dict(theta) if name is None else {**theta, name: theta[name] + by}
+        return {**self.mixture.family.shift(theta, self.origin), **self.constants}
 
     @cached_property
     def central(self):
@@ -84,7 +83,7 @@ class Problem:
 
     @cached_property
     def exponential(self):
-        return isinstance(self.mixture.family, ExponentialFamily)
+        return self.mixture.family.exponential
 
     @cached_property
     def blocks_of_components(self):
@@ -92,9 +91,9 @@ class Problem:
         return self.mixture.blocks_given(self.x.shape[1], self.log_label)
 
     @property
-    def exchangeable(self):
-        """Whether any two components may be exchanged."""
-        return len(self.blocks_of_components) == 1
+    def free_blocks(self):
+        """The exchangeable blocks that no order breaks: what may be relabelled."""
+        return self.mixture.free_blocks(self.blocks_of_components)
 
     @property
     def relabelings(self):

@@ -96,20 +96,20 @@ def alike(problem, mode, run):
     return change(here, there) < 0.02
 
 
-def match(problem, reference, theta):
+def match(problem, reference, theta, blocks=None):
     """The permutation of theta's components, within exchangeable blocks, nearest to the reference.
 
     Nearest in expected agreement of the responsibilities, sum_ik r_ik(reference) r_i,perm(k)(theta).
     """
     a, _ = problem.responsibilities(problem.inward(reference))
     b, _ = problem.responsibilities(problem.inward(theta))
-    return assign(problem, a, b)
+    return assign(problem, a, b, blocks)
 
 
-def assign(problem, a, b):
+def assign(problem, a, b, blocks=None):
     """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
     perm, overlap = np.arange(problem.mixture.components), a.T @ b
-    for block in problem.blocks_of_components:
+    for block in problem.blocks_of_components if blocks is None else blocks:
         block = np.array(block)
         perm[block] = block[linear_sum_assignment(-overlap[np.ix_(block, block)])[1]]
     return perm
@@ -125,10 +125,12 @@ def kind_of(problem, theta, counts):
             return "at a constraint"
     if counts.min() < EMPTY:
         return "empty component"
-    own = {n: v for n, v in model.own(theta).items() if len(v) > 1}
-    for j in range(model.components):
-        for k in range(j):
-            if own and all(np.abs(v[j] - v[k]).max() <= TWIN * np.abs(v).max() for v in own.values()):
+    own, member = model.own(theta), model.family.member_of(model.components)
+    parts = [model.component(own, k) for k in range(model.components)]
+    for j, a in enumerate(parts):
+        for k, b in enumerate(parts[:j]):
+            alike = member[j] == member[k] and len(a) > 0
+            if alike and all(np.abs(v - b[n]).max() <= TWIN * np.abs(own[n]).max() for n, v in a.items()):
                 return "twin components"
     return "interior"
 

@@ -68,14 +68,15 @@ def draw(start, problem, rng):
 def partition(problem, rng, spread):
     """Rows assigned to the nearest of K rows, chosen far apart (D^2 sampling) or uniformly.
 
-    Components tied to labels start at the mean of their labelled rows instead.
+    Components tied to labels start at the mean of their labelled rows instead; a component that is excluded
+    from some rows, by labels or by its family, starts at one of the others and is given none of them.
 
     References: Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
     x, K = problem.x, problem.mixture.components
     sd = x.std(axis=0)
     y = x / np.where(sd > 0, sd, 1.0)
-    centres = np.full((K, y.shape[1]), np.nan)
+    centres, own = np.full((K, y.shape[1]), np.nan), np.ones((len(y), K), dtype=bool)
     if problem.log_label is not None:
         own = np.isfinite(problem.log_label)
         for k in range(K):
@@ -84,13 +85,13 @@ def partition(problem, rng, spread):
                 centres[k] = y[tied].mean(axis=0)
     for k in rng.permutation(np.flatnonzero(np.isnan(centres[:, 0]))):
         known = centres[~np.isnan(centres[:, 0])]
-        p = None
+        p = None if own[:, k].all() or not own[:, k].any() else own[:, k] / own[:, k].sum()
         if spread and len(known):
-            far = ((y[:, None, :] - known) ** 2).sum(axis=2).min(axis=1)
-            p = far / far.sum() if far.sum() > 0 else None
+            far = ((y[:, None, :] - known) ** 2).sum(axis=2).min(axis=1) * (own[:, k] | (p is None))
+            p = far / far.sum() if far.sum() > 0 else p
         centres[k] = y[rng.choice(len(y), p=p)]
-    nearest = ((y[:, None, :] - centres) ** 2).sum(axis=2).argmin(axis=1)
-    return np.eye(K)[nearest]
+    away = ((y[:, None, :] - centres) ** 2).sum(axis=2)
+    return np.eye(K)[np.where(own, away, np.inf).argmin(axis=1)]
 
 
 def from_responsibilities(problem, r):

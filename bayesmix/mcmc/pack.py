@@ -129,7 +129,7 @@ class Relabel:
         if self.target is None:
             return
         if self.problem.relabelings > 1:
-            self.permutation[chain, draw] = assign(self.problem, self.target, r)
+            self.permutation[chain, draw] = assign(self.problem, self.target, r, self.problem.free_blocks)
         self.total += r[:, self.permutation[chain, draw]]
 
 

@@ -8,7 +8,7 @@ from pymc.model.core import UNSET
 from bayesmix.em.kernel import Problem
 from bayesmix.mcmc.allocations import draw_allocations
 from bayesmix.mcmc.mix_op import mix_rows
-from bayesmix.spec.families.base import ExponentialFamily
+from bayesmix.spec.families.composite import Composite
 
 
 def to_pymc(mixture, data):
@@ -36,7 +36,7 @@ def to_pymc(mixture, data):
             theta["weight"] = mixture.weight.rv("weight", theta, mixture.dims("weight"))
         for name in family.order:
             shape = mixture.field_shape(name, data.d)
-            value = family.parameters[name].prior.rv(name, theta, mixture.dims(name))
+            value = family.parameters[name].prior.rv(name, family.scope(name, theta), mixture.dims(name))
             theta[name] = pt.specify_shape(pt.as_tensor(value), shape)
         _constrain(model, mixture, theta)
 
@@ -45,7 +45,7 @@ def to_pymc(mixture, data):
         row_weight = pm.Data("row_weight", data.row_weight, dims="obs")
         log_label = np.zeros((mixture.components, data.n)) if problem.log_label is None else problem.log_label.T
         log_label = pm.Data("log_label", np.maximum(log_label, -1e30))
-        if isinstance(family, ExponentialFamily):
+        if family.exponential:
             features, base = problem.features, problem.base
         else:
             features, base = np.zeros((0, data.n)), np.zeros(data.n)
@@ -62,7 +62,7 @@ def to_pymc(mixture, data):
             row_weight,
             origin,
             logp=_row_logp(mixture, data.d),
-            random=_row_random(mixture),
+            random=_row_random(mixture, data),
             signature=",".join(axes) + ",(f,n),(n),(K,n),(n),(d)->(n,d)",
             observed=x,
             dims=("obs", "feature"),
@@ -94,9 +94,8 @@ def _row_logp(mixture, d):
         features, base, log_label, row_weight, origin = args[len(names) :]
         own = {n: pt.specify_shape(theta[n], mixture.field_shape(n, d)) for n in names[1:]}
         log_weight = pt.log(theta["weight"])[:, None]
-        if isinstance(family, ExponentialFamily):
-            if family.location is not None:
-                own[family.location] = own[family.location] - pt.specify_shape(origin, (d,))
+        if family.exponential:
+            own = family.shift(own, -pt.specify_shape(origin, (d,)))
             W = family.natural(pt, **own)
             W = pt.concatenate([W[:, :1] + log_weight, W[:, 1:]], axis=1)
             return mix_rows(features, W, log_label, base, row_weight)
@@ -108,6 +107,8 @@ def _row_logp(mixture, d):
 
 def dist_logp(family, x, own):
     """log f_k(x_i) by PyMC's own distribution: (n, K)."""
+    if isinstance(family, Composite):
+        return family.assemble(pt, x, own, dist_logp)
     dist = family.dist(**own)
     scalar = dist.owner.op.ndim_supp == 0
     value = x if scalar and dist.ndim == 1 else x[:, None, :]
@@ -115,14 +116,20 @@ def dist_logp(family, x, own):
     return out.sum(axis=-1) if out.ndim == 3 else out
 
 
-def _row_random(mixture):
-    """Rows given theta: z from weight and labels, then x from the family."""
-    names = list(mixture.parameters)
+def _row_random(mixture, data):
+    """Rows given theta: z from weight and labels, then x from the family.
+
+    The family's mask is a fact about the observed rows, not about new ones: z is drawn without it.
+    """
+    names, masked = list(mixture.parameters), mixture.family.mask(data.x, mixture.components) is not None
+    label = mixture.log_label(data)
+    label = np.zeros((1, mixture.components)) if label is None else np.maximum(label, -1e30)
 
     def random(*args, rng=None, size=None):
         theta = {n: np.asarray(a) for n, a in zip(names, args, strict=False)}
-        log_label = np.asarray(args[len(names) + 2])
-        z = draw_allocations(np.log(theta["weight"]) + log_label.T, rng)
+        log_label = np.asarray(args[len(names) + 2]).T
+        log_label = np.broadcast_to(label, log_label.shape) if masked else log_label
+        z = draw_allocations(np.log(theta["weight"]) + log_label, rng)
         return mixture.family.draw(z, rng, **mixture.own(theta))
 
     return random

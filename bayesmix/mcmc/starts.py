@@ -63,6 +63,6 @@ def nudge(model, theta):
 def ordered(problem, theta):
     """theta sorted where that is only a relabelling."""
     for c in problem.mixture.constraints:
-        if problem.exchangeable and not c.symmetric:
-            theta = problem.mixture.permute(theta, np.argsort(c.coordinate(theta), kind="stable"))
+        perm = problem.mixture.sorting(c, theta, problem.blocks_of_components)
+        theta = problem.mixture.permute(theta, perm)
     return theta

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from bayesmix.report.style import GREY, INK, PALE, component_colours, grid, quantities, styled
+from bayesmix.report.style import GREY, INK, PALE, component_colours, field_colours, grid, quantities, styled
 
 BAND = 1.63  # 99 % point of Kolmogorov's distribution
 
@@ -16,13 +16,14 @@ def traces(mcmc):
     """
     chosen = quantities(mcmc.mixture, mcmc.data)
     chains, draws = mcmc.shape
-    colours, x = component_colours(mcmc.mixture), np.arange(chains * draws)
+    x = np.arange(chains * draws)
     figure, axes = grid(len(chosen) + 1, 2, 1.45, sharex=True, sharey="row")
     for row, (title, name, index) in enumerate(chosen):
+        colours = field_colours(mcmc.mixture, name)
         for ax, fields in zip(axes[row], (mcmc.draws, mcmc.relabelled), strict=True):
             value = fields[name][(slice(None), slice(None), slice(None), *index)].reshape(len(x), -1)
             for k in range(value.shape[1]):
-                ax.plot(x, value[:, k], lw=0.45, color=colours[k] if value.shape[1] > 1 else INK)
+                ax.plot(x, value[:, k], lw=0.45, color=colours[k])
         axes[row, 0].set_ylabel(_wrapped(title))
     for ax in axes[-1]:
         ax.plot(x, mcmc.log_posteriors.ravel(), lw=0.45, color=GREY)
@@ -54,19 +55,19 @@ def ranks(mcmc):
     """
     chosen = quantities(mcmc.mixture, mcmc.data)
     chains, draws = mcmc.shape
-    colours = component_colours(mcmc.mixture)
     p = np.linspace(0, 1, 201)
     band = BAND * np.sqrt(max(chains - 1, 1) / (chains * draws))
     figure, axes = grid(len(chosen), 2, 1.45, sharex=True, sharey=True)
     top = 1.5 * band
     for row, (title, name, index) in enumerate(chosen):
+        colours = field_colours(mcmc.mixture, name)
         for ax, fields in zip(axes[row], (mcmc.draws, mcmc.relabelled), strict=True):
             ax.fill_between(p, -band, band, color=PALE, alpha=0.6, lw=0)
             ax.axhline(0, color=GREY, lw=0.6)
             value = fields[name][(slice(None), slice(None), slice(None), *index)]
             for k in range(value.shape[2]):
                 for line in rank_ecdf(value[:, :, k], p) - p:
-                    ax.plot(p, line, lw=0.9, alpha=0.85, color=colours[k] if value.shape[2] > 1 else INK)
+                    ax.plot(p, line, lw=0.9, alpha=0.85, color=colours[k])
                     top = max(top, 1.1 * float(np.abs(line).max()))
         axes[row, 0].set_ylabel(_wrapped(title))
     for ax in axes.flat:

@@ -6,8 +6,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from bayesmix.report.style import GREY, INK, PALE, blend, colour, component_colours, grid, styled
+from bayesmix.spec.families.components import Components
 from bayesmix.spec.families.gaussian import Gaussian
 from bayesmix.spec.families.mvgaussian import MvGaussian
+from bayesmix.spec.families.uniform import UniformComponent
 
 LEVEL = 0.9  # share of a component inside its ellipse
 FAINT = 60  # posterior draws shown
@@ -20,16 +22,27 @@ def scatter(em, mcmc=None):
     """Figure: the data beside the fitted components, coloured by responsibility.
 
     Two or more features of a Gaussian family: ellipses that hold 90 % of each component, solid at the
-    MAP, faint for posterior draws. One feature: histogram and densities. Any other family: for each
-    feature the histogram split by responsibility, beside rows simulated from the fit.
+    MAP, faint for posterior draws; beside them a uniform component is its box. One feature: histogram
+    and densities. Any other family: for each feature the histogram split by responsibility, beside rows
+    simulated from the fit.
     `em` may be None when `mcmc` is given; its best draw then stands for the MAP.
     """
     fit = em if em is not None else mcmc
     if fit.data.d == 1:
         return _densities(fit, mcmc)
-    if isinstance(fit.mixture.family, Gaussian | MvGaussian):
+    families = [_member(fit.mixture, fit.best, k)[0] for k in range(fit.mixture.components)]
+    if all(isinstance(f, Gaussian | MvGaussian | UniformComponent) for f in families):
         return _ellipses(fit, mcmc)
     return _split_histograms(fit)
+
+
+def _member(mixture, theta, k):
+    """(family, theta, index) of component k within the member that owns it."""
+    if isinstance(mixture.family, Components):
+        for part in mixture.family.parts:
+            if part.owners is not None and k in part.owners:
+                return part.family, part.own(theta), k - part.owners[0]
+    return mixture.family, theta, k
 
 
 def _ellipses(fit, mcmc):
@@ -57,12 +70,14 @@ def _ellipses(fit, mcmc):
                        edgecolors=edge, linewidths=0.5, alpha=0.75)  # fmt: skip
         for theta in draws:
             for k, c in enumerate(colours):
-                ax.plot(*_ellipse(theta, k, a, b), color=c, lw=0.5, alpha=0.16)
+                ax.plot(*_outline(fit.mixture, theta, k, a, b), color=c, lw=0.5, alpha=0.16)
         for k, c in enumerate(colours):
-            ax.plot(*_ellipse(fit.best, k, a, b), color="white", lw=3.2)
-            ax.plot(*_ellipse(fit.best, k, a, b), color=c, lw=1.8)
-            m = fit.best["mean"][k]
-            ax.plot(m[a], m[b], marker="P", ms=8, mec="white", mfc=c)
+            outline = _outline(fit.mixture, fit.best, k, a, b)
+            ax.plot(*outline, color="white", lw=3.2)
+            ax.plot(*outline, color=c, lw=1.8)
+            _, own, i = _member(fit.mixture, fit.best, k)
+            if "mean" in own:
+                ax.plot(own["mean"][i, a], own["mean"][i, b], marker="P", ms=8, mec="white", mfc=c)
         ax.set_xlabel(names[a])
         ax.set_ylabel(names[b])
         ax.label_outer()
@@ -76,8 +91,12 @@ def _ellipses(fit, mcmc):
     return figure
 
 
-def _ellipse(theta, k, a, b):
-    """(2, 121) outline that holds 90 % of component k in features a and b."""
+def _outline(mixture, theta, k, a, b):
+    """(2, points) outline of component k in features a and b: 90 % of a Gaussian, the box of a uniform."""
+    family, theta, k = _member(mixture, theta, k)
+    if isinstance(family, UniformComponent):
+        (x0, y0), (x1, y1) = theta["lower"][k, [a, b]], theta["upper"][k, [a, b]]
+        return np.array([[x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0]])
     mean = theta["mean"][k, [a, b]]
     if "cov" in theta:
         cov = theta["cov"][k % len(theta["cov"])][np.ix_([a, b], [a, b])]

@@ -64,6 +64,12 @@ def component_colours(mixture):
     return [colour(int(c)) for c in mixture.component_classes]
 
 
+def field_colours(mixture, name):
+    """One colour for each entry of a field's component axis; INK for one that is shared."""
+    p, colours = mixture.parameters[name], component_colours(mixture)
+    return [INK] if p.shared else [colours[k] for k in p.covers(mixture.components)]
+
+
 def blend(probabilities):
     """(n, 3) colours that mix the classes' colours by their probabilities (n, C)."""
     base = np.array([to_rgb(colour(c)) for c in range(probabilities.shape[1])])
@@ -87,11 +93,12 @@ def quantities(mixture, data, limit=4):
 
     The weights, up to two features of the first field, one of every other.
     """
-    names, found = list(mixture.coords(data)["feature"]), []
+    found = []
     for position, (name, p) in enumerate(mixture.parameters.items()):
         if mixture.is_constant(name):
             continue
-        width = (1 if p.isotropic else data.d) if name != "weight" and p.dims else 0
+        names = [data.names[j] for j in p.features(data.d)]
+        width = (1 if p.isotropic else len(names)) if name != "weight" and p.dims else 0
         if width == 0:
             found.append((name, name, ()))
         for j in range(min(width, 2 if position == 1 else 1)):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmix.spec.families.composite import Composite
 from bayesmix.spec.priors import Fixed, Flat
 
 LEVELS = {
@@ -131,6 +132,7 @@ def model_sentences(fit):
     doc = (family.__doc__ or "").strip().splitlines()
     many = f"one of {K} components" if K > 1 else "a single component"
     out = [f"Each row comes from {many} of the family {family.__name__}" + (f": {doc[0]}" if doc else ".")]
+    out += _members(model.family, data.names, "")
     if model.classes is not None:
         pairs = ", ".join(f"{k} is in class {c}" for k, c in enumerate(model.classes))
         out.append(f"Components share classes: component {pairs}.")
@@ -140,7 +142,7 @@ def model_sentences(fit):
         "soft": "softly, by a smooth wall, which is another posterior",
     }
     for c in model.constraints:
-        names = dict(enumerate(data.names))
+        names = dict(enumerate(data.names[j] for j in model.parameters[c.field].features(data.d)))
         by = getattr(c, "by", None)
         coordinate = c.field if by is None else f"{c.field}[{names.get(by, by)}]"
         what = {
@@ -150,6 +152,25 @@ def model_sentences(fit):
         out.append(f"Constraint: {what} (enforced {ways.get(c.enforce, c.enforce)}).")
     out.append(f"There are {fit.df} free parameters.")
     out += [str(note) for note in fit.settings.get("notes") or ()]
+    return out
+
+
+def _members(family, names, where):
+    """One sentence for each member of a composite family, inner ones after outer ones."""
+    out = []
+    for part in family.parts if isinstance(family, Composite) else ():
+        place = where
+        if part.owners is not None:
+            first, last = part.owners[0], part.owners[-1]
+            place = f"component {first}" if first == last else f"components {first} to {last}"
+        inner = names if part.columns is None else [names[j] for j in part.columns]
+        if part.columns is not None:
+            shown = ", ".join(inner[:6]) + (", ..." if len(inner) > 6 else "")
+            place = f"{place}, columns {shown}" if place else f"columns {shown}"
+        doc = (type(part.family).__doc__ or "").strip().splitlines()
+        if place and not isinstance(part.family, Composite):
+            out.append(f"{place[0].upper()}{place[1:]}: {type(part.family).__name__}" + (f", {doc[0]}" if doc else "."))
+        out += _members(part.family, inner, place)
     return out
 
 

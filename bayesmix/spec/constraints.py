@@ -141,13 +141,15 @@ class Order(Constraint):
 
     def resolve(self, mixture, data):
         shape, shared = mixture.field_shape(self.field, data.d), mixture.is_constant(self.field)
+        p = mixture.parameters[self.field]
         if shared or (shape[0] == 1 and mixture.components > 1):
+            why = "Fixed" if shared else "shared by all components" if p.shared else "that of a single component"
             raise InputError(
-                f"Order({self.field!r}): the field is {'Fixed' if shared else 'shared by all components'}, "
+                f"Order({self.field!r}): the field is {why}, "
                 "so there is nothing to order; order another field or drop the constraint."
             )
-        p, by = mixture.parameters[self.field], self.by
-        category = None
+        names = [data.names[j] for j in p.features(data.d)]
+        by, category = self.by, None
         if "category" in p.dims:
             by, category = self._category(by, shape[-1])
         elif isinstance(by, tuple):
@@ -157,14 +159,14 @@ class Order(Constraint):
         elif by is None:
             if shape[1] > 1:
                 raise InputError(
-                    f"Order({self.field!r}, by=...): the data have {data.d} features; say which one orders the "
-                    f"components, one of {list(data.names)}."
+                    f"Order({self.field!r}, by=...): the data have {len(names)} features; say which one orders the "
+                    f"components, one of {names}."
                 )
             by = 0
         elif isinstance(by, str):
-            if by not in data.names:
-                raise InputError(f"Order({self.field!r}, by={by!r}): no such feature; there are {list(data.names)}.")
-            by = data.names.index(by)
+            if by not in names:
+                raise InputError(f"Order({self.field!r}, by={by!r}): no such feature; there are {names}.")
+            by = names.index(by)
         if by is not None and not 0 <= by < shape[1]:
             raise InputError(f"Order({self.field!r}, by={by!r}): expected an index in 0..{shape[1] - 1}.")
         if len(shape) == 3 and category is None and self.enforce == "transform":

@@ -7,6 +7,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.families.base import Family
+from bayesmix.spec.families.composite import Composite
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.priors import Prior
 
@@ -31,7 +32,8 @@ def decode(value):
                 f"the saved model uses {value['type']!r}, which is not known here; import the module that defines it."
             )
         given = {name: decode(v) for name, v in value.items() if name != "type"}
-        return kinds[value["type"]](**given)
+        cls = kinds[value["type"]]
+        return cls(given["members"]) if issubclass(cls, Composite) else cls(**given)
     if isinstance(value, list):
         parts = [decode(v) for v in value]
         return tuple(parts) if any(isinstance(p, Constraint) for p in parts) else parts

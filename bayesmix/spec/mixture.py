@@ -20,7 +20,7 @@ class Mixture:
     """p(x_i, label_i | theta) = sum_k w_k f_k(x_i | theta_k) p(label_i | k), with priors and constraints.
 
     family: a `Family` whose fields hold the priors of its parameters.
-    components: the number K >= 1 of components.
+    components: the number K >= 1 of components; `Components(...)` as the family says it itself.
     weight: the prior of the mixing weights, a `Dirichlet` (default: Dirichlet(1), uniform) or `Fixed`.
     constraints: `Order` and `MinWeight` instances.
     classes: for labelled data with several components per class, the class of each component,
@@ -30,7 +30,7 @@ class Mixture:
     """
 
     family: Family
-    components: int
+    components: int | None = None
     weight: Prior = Dirichlet(1.0)
     constraints: tuple = ()
     classes: tuple | None = None
@@ -38,7 +38,16 @@ class Mixture:
     def __post_init__(self):
         if not isinstance(self.family, Family):
             raise InputError(f"Mixture(family, ...): expected a family such as bm.Gaussian(), got {self.family!r}.")
-        K = self.components
+        if not self.family.alone:
+            raise InputError(
+                f"Mixture({type(self.family).__name__}(...)): it has no density and stands only inside bm.Components, "
+                "as in bm.Components(bm.PointMass(0), bm.Poisson())."
+            )
+        K = self.family.count if self.components is None else self.components
+        if self.family.count not in (None, K):
+            raise InputError(
+                f"Mixture(components={K!r}): the family has {self.family.count} components; leave `components` out."
+            )
         if isinstance(K, bool) or not isinstance(K, int | np.integer) or K < 1:
             raise InputError(f"Mixture(components=...): expected a whole number of at least 1, got {K!r}.")
         if not isinstance(self.weight, Prior) or not (
@@ -78,7 +87,7 @@ class Mixture:
     @cached_property
     def parameters(self):
         """All fields by name, `weight` first."""
-        weight = Parameter("weight", self.weight, (), simplex, shared=False, isotropic=False)
+        weight = Parameter("weight", self.weight, (), simplex, shared=False, isotropic=False, own="weight")
         return {"weight": weight, **self.family.parameters}
 
     def field_shape(self, name, d):
@@ -89,25 +98,18 @@ class Mixture:
 
     def dims(self, name):
         """Names of a field's axes, for xarray and PyMC; an axis that is shared has a name of its own."""
-        if name == "weight":
-            return ("component",)
-        p = self.parameters[name]
-        feature = iter(["feature_all", "feature_all2"] if p.isotropic else ["feature", "feature2"])
-        own = (next(feature) if dim == "feature" else dim for dim in p.dims)
-        return ("component_all" if p.shared else "component", *own)
+        return self.parameters[name].axes()
 
     def coords(self, data):
         """Coordinates of all axes that `dims` may name, and of the rows."""
-        return {
-            "component": list(range(self.components)),
-            "component_all": ["all"],
-            "feature": list(data.names),
-            "feature2": list(data.names),
-            "feature_all": ["all"],
-            "feature_all2": ["all"],
-            **{name: list(range(size)) for name, size in self.family.sizes.items()},
-            "obs": list(range(data.n)),
-        }
+        out = {"component": list(range(self.components)), "feature": list(data.names), "obs": list(range(data.n))}
+        for p in self.parameters.values():
+            first, *features = p.axes()
+            out[first] = ["all"] if p.shared else p.covers(self.components).tolist()
+            names = ["all"] if p.isotropic else [data.names[j] for j in p.features(data.d)]
+            for axis, dim in zip(features, p.dims, strict=True):
+                out[axis] = list(range(p.sizes[dim])) if dim in p.sizes else names
+        return out
 
     def is_constant(self, name):
         """Whether a field has no degree of freedom: Fixed, or the weight of a single component."""
@@ -143,14 +145,15 @@ class Mixture:
                 f"Data(x=...): row {row} has a missing cell, and missing cells are not supported yet; "
                 "drop or fill these rows."
             )
-        if self.family.columns not in (None, data.d):
-            raise InputError(f"{type(self.family).__name__}(): expected {self.family.columns} column(s), got {data.d}.")
-        if data.d < self.family.least_columns:
+        family = self.family.bind(data.names)
+        if family.columns not in (None, data.d):
+            raise InputError(f"{type(family).__name__}(): expected {family.columns} column(s), got {data.d}.")
+        if data.d < family.least_columns:
             raise InputError(
-                f"{type(self.family).__name__}(): expected at least {self.family.least_columns} columns, got {data.d}; "
+                f"{type(family).__name__}(): expected at least {family.least_columns} columns, got {data.d}; "
                 "choose a family for single columns."
             )
-        self.family.check(data.x, data.names)
+        family.check(data.x, data.names)
         flat = [n for n, p in self.family.parameters.items() if isinstance(p.prior, Flat)]
         if flat and self.components > data.n:
             raise InputError(
@@ -160,13 +163,19 @@ class Mixture:
         weight = self.weight
         if isinstance(weight, Flat):
             weight = Flat("simplex", Dirichlet(1.0))
-        full = replace(self, family=self.family.resolve(data.x), weight=weight)
+        full = replace(self, family=family.resolve(data.x), weight=weight)
         theta = full.draw_unconstrained(np.random.default_rng(0), data.d)
         for name, p in full.parameters.items():
             if not p.free and not p.support.contains(theta[name]):
                 raise InputError(f"{name}=Fixed(...): expected {p.support} values, got {theta[name].tolist()}.")
         full = replace(full, constraints=tuple(c.resolve(full, data) for c in self.constraints))
-        full.log_label(data)
+        allowed = full.log_allowed(data)
+        if allowed is not None and (allowed == -np.inf).all(axis=1).any():
+            row = int((allowed == -np.inf).all(axis=1).argmax())
+            raise InputError(
+                f"Data(label=...): row {row}, {dict(zip(data.names, data.x[row].tolist(), strict=True))}, is labelled "
+                "with a class whose components cannot produce it; correct the label or the family."
+            )
         full._check_order_against_labels(data)
         return full
 
@@ -176,19 +185,20 @@ class Mixture:
         if label is None or data.label.ndim == 2:
             return
         for order in self.constraints:
-            if order.symmetric or not order.hard or order.field != self.family.expectation:
+            p = self.parameters[order.field]
+            if order.symmetric or not order.hard or not p.expectation:
                 continue
-            means = []
-            for k in range(self.components):
+            means, j = [], p.features(data.d)[order.by]
+            for k in p.covers(self.components):
                 rows = np.flatnonzero(np.isfinite(label[:, k]) & (np.isinf(label).sum(axis=1) == self.components - 1))
-                x = data.x[rows, order.by]
+                x = data.x[rows, j]
                 if len(rows) > 1:
                     means.append((k, x.mean(), x.std(ddof=1) / np.sqrt(len(rows))))
-            for (j, a, sa), (k, b, sb) in pairwise(means):
+            for (first, a, sa), (k, b, sb) in pairwise(means):
                 if a - b > 5 * np.hypot(sa, sb):
                     raise InputError(
-                        f"Order({order.field!r}): the labelled rows contradict the order, since class {j} has mean "
-                        f"{a:.4g} and class {k} has mean {b:.4g} in {data.names[order.by]!r}; relabel the classes "
+                        f"Order({order.field!r}): the labelled rows contradict the order, since class {first} has mean "
+                        f"{a:.4g} and class {k} has mean {b:.4g} in {data.names[j]!r}; relabel the classes "
                         "or drop the constraint."
                     )
 
@@ -214,6 +224,11 @@ class Mixture:
             )
         allowed = (label[:, None] == classes) | (label[:, None] < 0)
         return np.where(allowed, 0.0, -np.inf)
+
+    def log_allowed(self, data):
+        """`log_label` plus -inf where the family excludes a row whatever theta is (n, K); None if nothing is."""
+        label, mask = self.log_label(data), self.family.mask(data.x, self.components)
+        return mask if label is None else label if mask is None else label + mask
 
     # ---- the density ------------------------------------------------------------------------
 
@@ -253,7 +268,7 @@ class Mixture:
 
     def draw_prior(self, rng, d, tries=100_000):
         """One prior draw of theta that obeys the constraints (sorted where that is exact, else rejected)."""
-        exchangeable = len(self.prior_blocks(d)) == 1
+        blocks = self.prior_blocks(d)
         parts = {"weight": [], "family": []}
         for c in self.constraints:
             parts["weight" if c.field == "weight" else "family"].append(c)
@@ -263,8 +278,8 @@ class Mixture:
                 fresh = self.draw_unconstrained(rng, d)
                 fresh = {"weight": fresh["weight"]} if part == "weight" else self.own(fresh)
                 for c in constraints:
-                    if exchangeable and c.hard and not c.symmetric:
-                        fresh = self.permute(fresh, np.argsort(c.coordinate(fresh), kind="stable"))
+                    if c.hard:
+                        fresh = self.permute(fresh, self.sorting(c, fresh, blocks))
                 log_keep = sum(c.logp(fresh) for c in constraints)
                 if log_keep == 0 or np.log(rng.random()) < log_keep:
                     theta |= fresh
@@ -280,8 +295,38 @@ class Mixture:
 
     def permute(self, theta, perm):
         """theta with new component k holding old component perm[k]; shared fields stay."""
-        perm = np.asarray(perm)
-        return {name: value if len(value) == 1 else value[perm] for name, value in theta.items()}
+        perm, out = np.asarray(perm), {}
+        for name, value in theta.items():
+            at = self.parameters[name].covers(self.components) if name in self.parameters else np.arange(len(perm))
+            local = perm[at] - at[0]
+            if not ((local >= 0) & (local < len(at))).all():
+                raise InputError(
+                    f"permute(perm={perm.tolist()}): components of unlike members cannot change places; permute within "
+                    "the members."
+                )
+            out[name] = value if len(value) == 1 else value[local]
+        return out
+
+    def component(self, theta, k):
+        """The fields of component k alone, by name, shared ones left out."""
+        out = {}
+        for name, p in self.family.parameters.items():
+            at = p.covers(self.components)
+            if not p.shared and at[0] <= k <= at[-1]:
+                out[name] = theta[name][k - at[0]]
+        return out
+
+    def sorting(self, constraint, theta, blocks):
+        """The permutation that puts exchangeable components into the order of a constraint.
+
+        The identity if it orders nothing, or components that are not exchangeable (`blocks`).
+        """
+        perm = np.arange(self.components)
+        if not constraint.symmetric:
+            at = self.parameters[constraint.field].covers(self.components)
+            if any(set(at.tolist()) <= set(block) for block in blocks):
+                perm[at] = at[np.argsort(constraint.coordinate(theta), kind="stable")]
+        return perm
 
     def prior_blocks(self, d):
         """Components whose exchange leaves the unconstrained prior unchanged, as tuples of indices."""
@@ -292,12 +337,25 @@ class Mixture:
         return self.blocks_given(data.d, self.log_label(data))
 
     def relabelings(self, data):
-        """Number of relabelings that leave the posterior unchanged: prod |block|!, or 1 under an order."""
+        """Number of relabelings that leave the posterior unchanged: prod |block|!, ordered blocks left out."""
         return self.relabelings_given(self.blocks(data))
 
     def relabelings_given(self, blocks):
         """`relabelings` for given blocks."""
-        return 1 if any(not c.symmetric for c in self.constraints) else prod(factorial(len(b)) for b in blocks)
+        return prod(factorial(len(b)) for b in self.free_blocks(blocks))
+
+    def free_blocks(self, blocks):
+        """The blocks with those that an order breaks taken apart: what may be relabelled."""
+        ordered = {
+            int(k)
+            for c in self.constraints
+            if not c.symmetric
+            for k in self.parameters[c.field].covers(self.components)
+        }
+        out = []
+        for block in blocks:
+            out += [(k,) for k in block] if ordered & set(block) else [block]
+        return tuple(out)
 
     def blocks_given(self, d, log_label):
         """`blocks` for d features and a given log_label."""
@@ -314,6 +372,9 @@ class Mixture:
         return tuple(tuple(b) for b in blocks)
 
     def _exchangeable(self, j, k, draws, log_label):
+        member = self.family.member_of(self.components)
+        if member[j] != member[k]:
+            return False
         if log_label is not None and not np.array_equal(log_label[:, j], log_label[:, k]):
             return False
         swap = np.arange(self.components)
@@ -358,11 +419,11 @@ class Mixture:
         parts = [ones]
         for name, p in self.family.parameters.items():
             if p.free:
-                shape = theta[name].shape
-                if name == self.family.location:
-                    parts.append(np.broadcast_to(sd, shape).ravel())
+                shape, own = theta[name].shape, sd[p.features(len(sd))]
+                if p.moves:
+                    parts.append(np.broadcast_to(own, shape).ravel())
                 else:
-                    parts.append(p.support.units(shape, sd).ravel())
+                    parts.append(p.support.units(shape, own).ravel())
         return np.concatenate(parts)
 
     def moved(self, by):
@@ -378,7 +439,7 @@ class Mixture:
                 notes.append(
                     f"The prior of `{name}`, {p.prior!r}, is unbounded at its edge: EM reports interior optima only."
                 )
-            scale = name in ("var", "sd", "cov", "scale") and not self.is_constant(name)
+            scale = p.own in ("var", "sd", "cov", "scale") and not self.is_constant(name)
             if scale and not p.prior.vanishes_at_zero and not (p.shared and data.n > data.d):
                 notes.append(
                     f"The prior of `{name}`, {p.prior!r}, lets a component collapse onto one row, where the density "

@@ -29,22 +29,28 @@ from bayesmix.spec.priors import (
 )
 
 
-def parameter(*dims, support=supports.real, optional=False, pooled=False):
+def parameter(*dims, support=supports.real, optional=False, pooled=False, constant=False):
     """A dataclass field for one parameter.
 
     `dims` are the axes after the component axis ("feature", or "feature", "feature" for a matrix).
     `optional` parameters are absent unless given; a left-out one is otherwise derived from the data.
     An axis that is not a feature gets its length from the family's `sizes`.
     `pooled` marks the fields to which a family's `shared` and `isotropic` switches apply; a name stands
-    for another switch of the family by which all components share this field.
+    for another switch of the family by which all components share this field. `constant` marks
+    those that are known and never estimated, for which a number stands for `Fixed`.
     """
-    metadata = {"dims": dims, "support": support, "pooled": pooled}
+    metadata = {"dims": dims, "support": support, "pooled": pooled, "constant": constant}
     return field(default=None if optional else FromData(), metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a family instance: its prior, its axes and where it lives."""
+    """One parameter of a family instance: its prior, its axes, where it lives, and what it covers.
+
+    `own` is its name within its own family, `name` its name in theta: they differ in a composite
+    family, whose parameters cover some of the components (`owners`) or of the columns (`columns`;
+    None for all), with axes named after the member (`axis`) and the part (`part`).
+    """
 
     name: str
     prior: Prior
@@ -53,10 +59,35 @@ class Parameter:
     shared: bool
     isotropic: bool
     sizes: Mapping = field(default_factory=dict)  # lengths of the axes that are not features
+    own: str = ""
+    moves: bool = False  # whether it moves with the origin of x
+    expectation: bool = False  # whether it is E[x] in each component
+    owners: tuple | None = None
+    columns: tuple | None = None
+    axis: str = ""
+    part: str = ""
+
+    def covers(self, K):
+        """(m,) the components that it belongs to, an increasing run."""
+        return np.arange(K) if self.owners is None else np.array(self.owners)
+
+    def features(self, d):
+        """(m,) the columns of x that its feature axis stands for."""
+        return np.arange(d) if self.columns is None else np.array(self.columns)
 
     def shape(self, K, d):
         """Full shape, component axis first; a shared or isotropic axis has length 1."""
+        K = K if self.owners is None else len(self.owners)
+        d = d if self.columns is None else len(self.columns)
         return (1 if self.shared else K, *(self.sizes.get(dim, 1 if self.isotropic else d) for dim in self.dims))
+
+    def axes(self):
+        """Names of its axes; an axis that is shared, or that is a member's own, has a name of its own."""
+        first = "component_all" if self.shared else f"component_{self.axis}" if self.axis else "component"
+        part = f"_{self.part}" if self.part else ""
+        ends = "_all" if self.isotropic else part
+        features = (f"feature{'' if i == 0 else i + 1}{ends}" for i in range(len(self.dims)))
+        return (first, *(f"{dim}{part}" if dim in self.sizes else next(features) for dim in self.dims))
 
     @property
     def free(self):
@@ -71,10 +102,14 @@ class Parameter:
 class Family(ABC):
     """How a row of x, shape (d,), is distributed in each of K components."""
 
-    location = None  # the field that moves with the data when x gets another origin, if there is one
+    location = None  # the field (or tuple of fields) that moves with x when x gets another origin, if any
     expectation = None  # the field that is E[x] in each component, if there is one
     columns = None  # the number of columns d the family asks for, None for any
     least_columns = 1  # the smallest number of columns that makes sense
+
+    count = None  # the number of components that the family itself settles, None for any
+    exponential = False  # whether it has `sufficient` and `natural`
+    alone = True  # whether it can be the family of a mixture by itself
 
     @property
     def sizes(self):
@@ -86,6 +121,14 @@ class Family(ABC):
             value = getattr(self, f.name)
             if "support" not in f.metadata or value is None:
                 continue
+            if f.metadata["constant"]:
+                value = value if isinstance(value, Prior) else Fixed(value)
+                object.__setattr__(self, f.name, value)
+                if not isinstance(value, Fixed | FromData):
+                    raise InputError(
+                        f"{type(self).__name__}({f.name}={value!r}): expected a known constant, a number or "
+                        "bm.Fixed(...); this parameter is not estimated."
+                    )
             if not isinstance(value, Prior):
                 raise InputError(
                     f"{type(self).__name__}({f.name}=...): expected a prior such as bm.Normal(0, 1), "
@@ -159,6 +202,10 @@ class Family(ABC):
         """Whether no component has shrunk below what its statistics can resolve (False: it collapsed)."""
         return True
 
+    def mask(self, x, K):
+        """Where f_k(x_i) is zero whatever theta is: (n, K) of 0 and -inf, or None if that is nowhere."""
+        return None
+
     def derived(self, theta):
         """Reported quantities that are functions of theta, by name, component axis first.
 
@@ -184,10 +231,51 @@ class Family(ABC):
                 switch(f.metadata["pooled"], "shared"),
                 f.metadata["pooled"] is True and getattr(self, "isotropic", False),
                 self.sizes,
+                own=f.name,
+                moves=f.name in self._locations,
+                expectation=f.name == self.expectation,
             )
             for f in fields(self)
             if "support" in f.metadata and getattr(self, f.name) is not None
         }
+
+    @property
+    def _locations(self):
+        return (self.location,) if isinstance(self.location, str) else tuple(self.location or ())
+
+    @cached_property
+    def discrete(self):
+        """Whether x takes whole numbers only: a row of halves is outside the sample space."""
+        d = self.columns or 1
+        try:
+            self.check(np.full((1, d), 0.5), [f"x{j}" for j in range(d)])
+        except InputError:
+            return True
+        return False
+
+    def atoms(self, d):
+        """(d,) the columns in which it is a point mass."""
+        return np.zeros(d, dtype=bool)
+
+    def continuous(self, d):
+        """(d,) the columns in which it has a density."""
+        return np.full(d, not self.discrete)
+
+    def bind(self, names):
+        """The same family with columns that were given by name as indices."""
+        return self
+
+    def member_of(self, K):
+        """(K,) the member each component belongs to: zeros, but in a family of unlike members."""
+        return np.zeros(K, dtype=np.int64)
+
+    def scope(self, name, theta):
+        """theta as the prior of the field `name` sees it: by the names of its own family."""
+        return theta
+
+    def reported(self, theta):
+        """`derived` as (name, value, components, columns), the last two None for all."""
+        return [(name, value, None, None) for name, value in self.derived(theta).items()]
 
     @cached_property
     def order(self):
@@ -236,12 +324,25 @@ class Family(ABC):
         draws = [self.draw_prior(rng, K, d) for _ in range(200)]
         return {name: np.mean([t[name] for t in draws], axis=0) for name in self.parameters}
 
+    def movable(self, d):
+        """(d,) the columns in which x may get another origin: where `moved` can say the same belief."""
+        priors = [getattr(self, name).shifted(np.zeros(d)) for name in self._locations]
+        return np.full(d, bool(priors) and None not in priors)
+
     def moved(self, by):
         """The same belief about x + by ((d,)), or None if the location prior cannot say it."""
-        if self.location is None:
-            return None
-        prior = getattr(self, self.location).shifted(by)
-        return None if prior is None else replace(self, **{self.location: prior})
+        if not np.any(by):
+            return self
+        priors = {name: getattr(self, name).shifted(by) for name in self._locations}
+        return replace(self, **priors) if priors and None not in priors.values() else None
+
+    def shift(self, theta, by):
+        """theta with the fields that move with x moved by `by` ((d,), NumPy or PyTensor)."""
+        out = dict(theta)
+        for name, p in self.parameters.items():
+            if p.moves:
+                out[name] = theta[name] + (by if p.columns is None else by[list(p.columns)])
+        return out
 
     def vector(self, theta):
         """Unconstrained coordinates u of the free parameters, one flat array."""
@@ -283,6 +384,8 @@ class ExponentialFamily(Family):
     The first feature is the constant 1 and carries the log normaliser, so that the E-step is one
     product Phi W^T and the statistics of the M-step are one product r^T Phi.
     """
+
+    exponential = True
 
     @abstractmethod
     def sufficient(self, x):
@@ -328,12 +431,13 @@ def _dot(a, b):
 
 
 def families():
-    """Every concrete family that has been imported, by name (the CLI, tests and docs read this)."""
+    """Every concrete family that can stand alone, by name (the CLI, tests and docs read this)."""
     found, queue = {}, [Family]
     while queue:
         cls = queue.pop()
         queue.extend(cls.__subclasses__())
-        if not getattr(cls, "__abstractmethods__", None) and cls not in (Family, ExponentialFamily):
+        concrete = not getattr(cls, "__abstractmethods__", None) and cls not in (Family, ExponentialFamily)
+        if concrete and cls.alone is True:
             found[cls.__name__] = cls
     return dict(sorted(found.items()))
 
