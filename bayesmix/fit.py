@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from bayesmix.certificate import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
+from bayesmix.spec.missing import filled
 from bayesmix.spec.mixture import Mixture
 
 
@@ -133,9 +134,12 @@ class Fit:
         new = x if isinstance(x, Data) else Data(x)
         if new.d != self.data.d:
             raise InputError(f"predict(x): the model has {self.data.d} features {self.data.names}, x has {new.d}.")
-        if new.missing:
-            raise InputError("predict(x): x has missing cells, which are not supported yet; drop or fill these rows.")
-        self.mixture.family.check(new.x, self.data.names)
+        if new.missing and not self.mixture.family.marginalises:
+            family = type(self.mixture.family).__name__
+            raise InputError(
+                f"predict(x): x has missing cells, which {family} does not support; drop or fill these rows."
+            )
+        self.mixture.family.check(filled(new.x), self.data.names)
         return new.x, None
 
     def _responsibilities(self, theta, x, log_label=None):

@@ -65,7 +65,7 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
                 break
             size = max(1.0, abs(value))
             rise = value - trace[-1][0]
-            if rise < -1e-11 * size:
+            if rise < -1e-11 * size and problem.impute is None:
                 status = FALL
                 break
             still = change(theta, new) <= tol and rise <= max(tol * tol, 4e-16) * size * 16
@@ -105,7 +105,8 @@ def m_step(problem, here, theta):
         if problem.exponential:
             own = model.family.mode(here.stats, **own)
         else:
-            own = model.family.update(problem.x, here.stats, own)
+            update = model.family.update if problem.parts is None else model.family.update_missing
+            own = update(problem.x, here.stats, own)
     except np.linalg.LinAlgError:
         return None
     new = {"weight": weight_step(model, here.counts, theta["weight"]), **own}
@@ -147,7 +148,7 @@ def expected(problem, here, theta):
         if problem.exponential:
             q = np.sum(here.stats * model.family.natural(np, **own))
         else:
-            log_f = model.family.logpdf(problem.x, **own)
+            log_f = model.family.log_density(problem.x, own)
             q = np.sum(np.where(here.stats > 0, here.stats * np.where(here.stats > 0, log_f, 0.0), 0.0))
         if not model.is_constant("weight"):
             q += np.sum(np.where(here.counts > 0, here.counts * np.log(theta["weight"]), 0.0))

@@ -11,7 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from bayesmix.em import missing
 from bayesmix.spec.families.base import ExponentialFamily
+from bayesmix.spec.missing import column_means, column_sd
 
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
@@ -42,15 +44,17 @@ class Problem:
     log_label: np.ndarray | None  # (n, K)
     weight: np.ndarray | None  # (n,) row weights
     origin: np.ndarray  # (d,), what was subtracted
+    impute: str | None = None  # "mean": missing cells count as observed at their conditional mean (not EM)
+    whole: bool = False  # a part of another problem, whose gaps its family reads itself
 
     @classmethod
-    def of(cls, mixture, data):
+    def of(cls, mixture, data, impute=None):
         """The problem of a resolved mixture and its data."""
-        origin = data.row_weight @ data.x / data.row_weight.sum()
+        origin = column_means(data.x, data.weight)
         moved = mixture.moved(-origin)
         if moved is None:
             moved, origin = mixture, np.zeros(data.d)
-        return cls(moved, data.x - origin, mixture.log_label(data), data.weight, origin)
+        return cls(moved, data.x - origin, mixture.log_label(data), data.weight, origin, impute)
 
     def inward(self, theta):
         """theta in centred coordinates."""
@@ -79,7 +83,7 @@ class Problem:
     @cached_property
     def units(self):
         """The natural size of each unconstrained coordinate, (p,): numeric steps are taken in these."""
-        sd = self.x.std(axis=0)
+        sd = column_sd(self.x)
         return self.mixture.units(self.central, np.where(sd > 0, sd, 1.0))
 
     @cached_property
@@ -100,6 +104,11 @@ class Problem:
     def relabelings(self):
         """Number of relabelings that leave the posterior unchanged."""
         return self.mixture.relabelings_given(self.blocks_of_components)
+
+    @cached_property
+    def parts(self):
+        """Where cells are missing, the rows grouped by what can be read together (`em/missing.py`); else None."""
+        return missing.parts(self) if not self.whole and np.isnan(self.x).any() else None
 
     @cached_property
     def features(self):
@@ -140,6 +149,8 @@ class Problem:
 
     def e_step(self, theta, beta=1.0):
         """One pass over all rows at stiffness beta (math.inf for hard assignments)."""
+        if self.parts is not None:
+            return missing.e_step(self, theta, beta)
         K = self.mixture.components
         W = self.mixture.family.natural(np, **self.mixture.own(theta)) if self.exponential else None
         stats = np.zeros((K, len(self.features))) if self.exponential else np.empty((len(self.x), K))
@@ -162,14 +173,21 @@ class Problem:
 
     def responsibilities(self, theta):
         """r (n, K) at stiffness 1 and the row terms (n,)."""
+        if self.parts is not None:
+            return missing.responsibilities(self, theta)
         r, row = np.empty((len(self.x), self.mixture.components)), np.empty(len(self.x))
         for rows in self.blocks():
             part, term, _ = soften(self.log_joint(theta, rows), 1.0)
             r[rows], row[rows] = part.T, term + self.base[rows]
         return r, row
 
-    def statistics(self, r):
-        """The statistics of given responsibilities (n, K), weighted by the rows, and their counts."""
+    def statistics(self, r, theta=None):
+        """The statistics of given responsibilities (n, K), weighted by the rows, and their counts.
+
+        theta: where cells are missing, the theta given which they are completed.
+        """
+        if self.parts is not None:
+            return missing.statistics(self, r, theta)
         r = r if self.weight is None else r * self.weight[:, None]
         return (self.features @ r).T if self.exponential else r, r.sum(axis=0)
 

@@ -16,6 +16,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.climb import climb
+from bayesmix.spec.missing import observed, patterns
 from bayesmix.spec.priors import (
     Beta,
     Dirichlet,
@@ -71,6 +72,7 @@ class Family(ABC):
     location = None  # the field that moves with the data when x gets another origin, if there is one
     expectation = None  # the field that is E[x] in each component, if there is one
     columns = None  # the number of columns d the family asks for, None for any
+    independent = False  # whether the features are independent given the component
 
     def __post_init__(self):
         for f in fields(self):
@@ -133,7 +135,7 @@ class Family(ABC):
         Q(theta) = sum_ik r_ik log f_k(x_i | theta_k) + log prior(theta), maximised numerically in
         unconstrained coordinates; the old theta comes back if it failed to rise.
         """
-        return self.maximise(lambda t: float(_dot(r, self.logpdf(x, **t)) + sum(self.log_prior(t).values())), theta)
+        return self.maximise(lambda t: float(_dot(r, self.log_density(x, t)) + sum(self.log_prior(t).values())), theta)
 
     def derived(self, theta):
         """Reported quantities that are functions of theta, by name, component axis first.
@@ -141,6 +143,65 @@ class Family(ABC):
         Fields may have further axes (chain, draw) in front: count axes from the end.
         """
         return {}
+
+    # ---- missing cells: what a family says of some of its columns -----------------------------
+    # A family with `independent = True` need not write any of these.
+
+    @property
+    def marginalises(self):
+        """Whether the density of some of the columns is known, so that cells may be missing."""
+        return self.independent
+
+    def marginal(self, columns):
+        """The family of x[:, columns] alone (its densities; the priors stay those of all columns)."""
+        return self
+
+    def restrict(self, theta, columns):
+        """theta of x[:, columns] alone: every feature axis indexed; NumPy and PyTensor alike."""
+        out = {}
+        for name, p in self.parameters.items():
+            out[name] = theta[name]
+            for axis, dim in enumerate(p.dims, start=1):
+                if dim == "feature" and not p.isotropic:
+                    out[name] = out[name][(slice(None),) * axis + (columns,)]
+        return out
+
+    def log_density(self, x, theta):
+        """log f_k of the observed cells of each row, missing ones integrated out: (n, K); `logpdf` if none is NaN."""
+        if not np.isnan(x).any():
+            return self.logpdf(x, **theta)
+        d, out = x.shape[1], 0.0
+        if self.independent:
+            groups = [(np.flatnonzero(~np.isnan(x[:, j])), np.array([j])) for j in range(d)]
+        else:
+            groups = patterns(x)
+        for rows, columns in groups:
+            if len(columns) and len(rows):
+                part = self.marginal(columns).logpdf(x[np.ix_(rows, columns)], **self.restrict(theta, columns))
+                out = out if np.ndim(out) else np.zeros((len(x), part.shape[1]))
+                out[rows] += part
+        return out if np.ndim(out) else np.zeros((len(x), 1))
+
+    def update_missing(self, x, r, theta):
+        """`update` where x has missing cells: the numeric M-step on the observed ones."""
+        return Family.update(self, x, r, theta)
+
+    def expected_row(self, theta):
+        """E[x] under each component: (K, d)."""
+        if self.expectation is None:
+            raise InputError(
+                f"{type(self).__name__}(): the mean of a row is not known for this family, so a missing cell cannot be "
+                'filled with it; leave out impute="mean" and do not call impute().'
+            )
+        return theta[self.expectation]
+
+    def fill(self, x, theta):
+        """x with E[missing cells | observed cells, component] in its gaps: (n, d) -> (K, n, d)."""
+        return np.where(np.isnan(x), self.expected_row(theta)[:, None, :], x)
+
+    def draw_missing(self, x, z, rng, theta):
+        """x with a draw from p(missing cells | observed cells, z) in its gaps: (n, d)."""
+        return np.where(np.isnan(x), self.draw(z, rng, **theta), x)
 
     # ---- derived from the above -------------------------------------------------------------
 
@@ -167,8 +228,8 @@ class Family(ABC):
         return sorted(self.parameters, key=lambda name: self.parameters[name].prior.reads_scale)
 
     def resolve(self, x):
-        """The same family with every left-out prior replaced by explicit numbers."""
-        given = {}
+        """The same family with every left-out prior replaced by explicit numbers (missing cells do not count)."""
+        given, x = {}, observed(x)
         for name, p in self.parameters.items():
             if isinstance(p.prior, FromData):
                 given[name] = self.default(name, x)
@@ -283,6 +344,36 @@ class ExponentialFamily(Family):
     def update(self, x, r, theta):
         return self.mode(r.T @ self.sufficient(x), **theta)
 
+    # ---- missing cells ------------------------------------------------------------------------
+
+    def expected_sufficient(self, theta):
+        """E[Phi(x)] under each component: (K, F). Asked for only where cells are missing."""
+        raise InputError(
+            f"{type(self).__name__}(): it does not say what its sufficient statistics are on average "
+            "(`expected_sufficient`), so missing cells are not supported; drop or fill these rows."
+        )
+
+    def slots(self, d):
+        """(d, q): the features of Phi that belong to each column, in the order of the column's own Phi.
+
+        For independent features; here [1, first statistic of all columns, second statistic of all columns, ...].
+        """
+        q = self.sufficient(np.empty((0, 1))).shape[1] - 1
+        return 1 + np.arange(d)[:, None] + d * np.arange(q)
+
+    def complete(self, stats, seen, theta, variance=True):
+        """Expected statistics of complete rows from those of the observed cells: (K, F_seen) -> (K, F).
+
+        E[r^T Phi(x) | observed cells, theta], affine in `stats`. seen: (d,) which columns were observed.
+        variance=False: Phi(E[x | ...]) instead, the shortcut that takes an imputed mean for an observation.
+        Here for independent features: a missing column's statistics are n_k E[phi | theta_k].
+        """
+        mean = self.expected_sufficient(theta) if variance else self.sufficient(self.expected_row(theta))
+        out = stats[:, :1] * mean
+        columns = np.flatnonzero(seen)
+        out[:, self.slots(len(seen))[columns]] = stats[:, self.slots(len(columns))]
+        return out
+
 
 def _dot(a, b):
     """Sum of a * b where a zero weight silences an infinite density."""
@@ -295,7 +386,7 @@ def families():
     while queue:
         cls = queue.pop()
         queue.extend(cls.__subclasses__())
-        if not getattr(cls, "__abstractmethods__", None) and cls not in (Family, ExponentialFamily):
+        if not getattr(cls, "__abstractmethods__", None) and not cls.__name__.startswith("_"):
             found[cls.__name__] = cls
     return dict(sorted(found.items()))
 
