@@ -218,6 +218,43 @@ class Fit:
             total = np.logaddexp(total, logsumexp(self.mixture.log_joint(rows, theta, log_label), axis=1))
         return total - np.log(np.prod(self.shape))
 
+    def impute(self, x=None, draws=None, seed=None):
+        """x with every missing cell filled, (m, d); observed cells are returned as they came.
+
+        A gap gets E[cell | the row's observed cells], sum_k r_ik E[cell | observed cells, k]: at `best` for
+        EM, averaged over the draws for MCMC.
+
+        Args:
+            x: (m, d) rows with missing cells; None for the fit's own, whose labels are then used.
+            draws: a number of random completions instead, (draws, m, d): each draws z and then the cells
+                (for MCMC from one posterior draw per completion), so that their spread is the uncertainty.
+            seed: of these draws.
+        """
+        rows, log_label = self._rows(x)
+        gap = np.isnan(rows)
+        at = np.flatnonzero(gap.any(axis=1))
+        part, label = rows[at], None if log_label is None else log_label[at]
+        if draws is not None:
+            if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+                raise InputError(f"impute(draws=...): expected a whole number of at least 1, got {draws!r}.")
+            rng, out = np.random.default_rng(seed), np.repeat(rows[None], draws, axis=0)
+            for one in out:
+                theta = self.theta(*(rng.integers(size) for size in self.shape))
+                with np.errstate(divide="ignore"):
+                    log_r = np.log(self._responsibilities(theta, part, label))
+                z = (log_r + rng.gumbel(size=log_r.shape)).argmax(axis=1)
+                one[at] = self.mixture.family.draw_missing(part, z, rng, self.mixture.own(theta))
+            return out
+        total = np.zeros(part.shape)
+        for theta in self.thetas():
+            for block in range(0, len(part), 4096):
+                i = slice(block, block + 4096)
+                r = self._responsibilities(theta, part[i], None if label is None else label[i])
+                total[i] += np.einsum("nk,knd->nd", r, self.mixture.family.fill(part[i], self.mixture.own(theta)))
+        out = np.array(rows)
+        out[gap] = (total / np.prod(self.shape))[gap[at]]
+        return out
+
     def simulate(self, n, seed=None):
         """x (n, d) and z (n,) from the fitted model: at `best` for EM, posterior predictive for MCMC."""
         rng = np.random.default_rng(seed)

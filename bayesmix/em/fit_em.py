@@ -4,7 +4,7 @@ import numpy as np
 
 from bayesmix.certificate import compare
 from bayesmix.data.data import Data
-from bayesmix.em import modes, restarts, starts
+from bayesmix.em import missing, modes, restarts, starts
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -23,6 +23,7 @@ def fit_em(
     seed=None,
     workers=1,
     progress=None,
+    impute=None,
 ):
     """The maximum of the log posterior by EM, and the census of all optima that the restarts met.
 
@@ -38,6 +39,9 @@ def fit_em(
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: processes; the result does not depend on it.
         progress: called as progress(done, total) after each restart.
+        impute: missing cells (NaN) are summed out exactly. "mean" is the textbook shortcut instead: each step
+            takes their conditional means for observations and drops the conditional covariance, so that
+            spreads come out too small. It is not EM and need not climb; `settings["notes"]` says so.
 
     Raises:
         InputError: the model and the data do not fit together, or an argument is wrong.
@@ -50,10 +54,15 @@ def fit_em(
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
     if not isinstance(stiffness, int | float | np.number) or not stiffness > 0:
         raise InputError(f"fit_em(stiffness=...): expected a positive number or math.inf, got {stiffness!r}.")
+    if impute not in (None, "mean"):
+        raise InputError(f'fit_em(impute={impute!r}): expected None, which is exact, or "mean".')
     model = model.resolve(data)
+    impute = impute if data.missing else None
+    if impute is not None:
+        missing.check_shortcut(model)
     begin = starts.resolve(start, model, data)
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
-    problem = Problem.of(model, data)
+    problem = Problem.of(model, data, impute)
     runs, partial = climb_all(
         problem, begin, restarts=restarts, seed=seed, workers=workers, progress=progress,
         stiffness=stiffness, max_iter=max_iter, tol=tol, keep=keep_trace,
@@ -69,7 +78,7 @@ def fit_em(
     settings = {
         "seed": seed, "restarts": len(runs), "start": begin if isinstance(begin, str) else "given",
         "stiffness": str(stiffness), "max_iter": max_iter, "tol": tol, "partial": partial,
-        "notes": model.unbounded(data),
+        "impute": impute, "notes": model.unbounded(data) + ([missing.SHORTCUT] if impute else []),
     }  # fmt: skip
     return Fit(
         engine="em",

@@ -19,6 +19,12 @@ from bayesmix.spec.families.masked import _Masked, _Nothing, _Observed
 from bayesmix.spec.missing import patterns
 
 
+SHORTCUT = (
+    'impute="mean" took the conditional means of the missing cells for observations and dropped their conditional '
+    "covariance: this is not EM, the log posterior need not have risen, and spreads come out too small."
+)
+
+
 @dataclass(frozen=True)
 class Part:
     """Rows whose observed cells one family reads: a problem without missing cells."""
