@@ -6,7 +6,9 @@ import pytensor.tensor as pt
 from pymc.model.core import UNSET
 
 from bayesmix.em.kernel import Problem
+from bayesmix.mcmc import missing
 from bayesmix.spec.families.base import ExponentialFamily
+from bayesmix.spec.missing import filled
 
 
 def to_pymc(mixture, data):
@@ -14,7 +16,8 @@ def to_pymc(mixture, data):
 
     `x` has one log-likelihood value per row (row weights included), so pointwise log likelihood, LOO
     and predictive draws all follow. Its rows are read from `features`, the sufficient statistics of
-    x about its mean; Fixed fields are constants. Constraints with enforce="transform" live in the
+    x about its mean; Fixed fields are constants. Missing cells are summed out: `x` holds filler where
+    `observed_cells` is 0. Constraints with enforce="transform" live in the
     transforms of their RVs, the others are Potentials named like their term. Forward draws
     (`pm.sample_prior_predictive`) ignore both; `mixture.draw_prior` obeys them.
     """
@@ -39,11 +42,18 @@ def to_pymc(mixture, data):
         _constrain(model, mixture, theta)
 
         theta = {name: theta[name] for name in mixture.parameters}
-        x = pm.Data("x_data", data.x, dims=("obs", "feature"))
+        x = pm.Data("x_data", filled(data.x), dims=("obs", "feature"))
+        seen = ~np.isnan(data.x)
+        if data.missing:
+            pm.Data("observed_cells", seen.astype(np.int8), dims=("obs", "feature"))
         row_weight = pm.Data("row_weight", data.row_weight, dims="obs")
         log_label = np.zeros((mixture.components, data.n)) if problem.log_label is None else problem.log_label.T
         log_label = pm.Data("log_label", np.maximum(log_label, -1e30))
-        if isinstance(family, ExponentialFamily):
+        layout = None
+        if isinstance(family, ExponentialFamily) and data.missing:
+            layout = missing.rows_by_pattern(problem)
+            features, base = layout.features, layout.base
+        elif isinstance(family, ExponentialFamily):
             features, base = problem.features, problem.base
         else:
             features, base = np.zeros((0, data.n)), np.zeros(data.n)
@@ -59,7 +69,7 @@ def to_pymc(mixture, data):
             log_label,
             row_weight,
             origin,
-            logp=_row_logp(mixture, data.d),
+            logp=_row_logp(mixture, seen, layout),
             random=_row_random(mixture),
             signature=",".join(axes) + ",(f,n),(n),(K,n),(n),(d)->(n,d)",
             observed=x,
@@ -83,9 +93,12 @@ def _constrain(model, mixture, theta):
         model.create_value_var(rv, default_transform=transform, transform=UNSET)
 
 
-def _row_logp(mixture, d):
-    """logp(value, weight, *fields, features, base, log_label, row_weight, origin) -> (n,)."""
-    names, family = list(mixture.parameters), mixture.family
+def _row_logp(mixture, seen, layout):
+    """logp(value, weight, *fields, features, base, log_label, row_weight, origin) -> (n,).
+
+    seen: (n, d), which cells are observed; layout: where some are not, how `features` are sorted.
+    """
+    names, family, d = list(mixture.parameters), mixture.family, seen.shape[1]
 
     def logp(value, *args):
         theta = dict(zip(names, args, strict=False))
@@ -94,13 +107,26 @@ def _row_logp(mixture, d):
         if isinstance(family, ExponentialFamily):
             if family.location is not None:
                 own[family.location] = own[family.location] - pt.specify_shape(origin, (d,))
+            if layout is not None:
+                return missing.row_logp(layout, family, own, args[len(names) : -1], _mix(theta["weight"]))
             joint = pt.dot(family.natural(pt, **own), features)
         else:
-            joint, base = dist_logp(family, value, own).T, 0.0
+            joint = missing.dist_logp(family, value, seen, own, mixture.components, dist_logp).T
+            base = 0.0
         joint = joint + pt.log(theta["weight"])[:, None] + log_label
         return row_weight * (pt.logsumexp(joint, axis=0) + base)
 
     return logp
+
+
+def _mix(weight):
+    """The terms of rows that one W (K, F) serves, for given mixing weights."""
+
+    def mix(W, features, base, log_label, row_weight):
+        joint = pt.dot(W, features) + pt.log(weight)[:, None] + log_label
+        return row_weight * (pt.logsumexp(joint, axis=0) + base)
+
+    return mix
 
 
 def dist_logp(family, x, own):
