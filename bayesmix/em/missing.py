@@ -18,7 +18,6 @@ from bayesmix.errors import InputError
 from bayesmix.spec.families.masked import _Masked, _Nothing, _Observed
 from bayesmix.spec.missing import patterns
 
-
 SHORTCUT = (
     'impute="mean" took the conditional means of the missing cells for observations and dropped their conditional '
     "covariance: this is not EM, the log posterior need not have risen, and spreads come out too small."
