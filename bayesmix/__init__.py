@@ -3,7 +3,7 @@
 from importlib import import_module
 from importlib.metadata import version
 
-from bayesmix.data import Data, datasets, read_data
+from bayesmix.data import Chunks, Data, datasets, read_data
 from bayesmix.em.fit_em import fit_em
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -58,6 +58,7 @@ def __getattr__(name):
 __all__ = [
     "Bernoulli",
     "Beta",
+    "Chunks",
     "ConjugateNormal",
     "Data",
     "Dirichlet",

@@ -53,6 +53,8 @@ class Fit:
     @cached_property
     def log_likelihood(self):
         """The row terms alone, at `best`."""
+        if self._sampled:
+            return self.optima[0].log_likelihood
         return float(self.data.row_weight @ self.log_density())
 
     @property
@@ -64,14 +66,22 @@ class Fit:
     def bic(self):
         """df log(sum of row weights) - 2 log likelihood; smaller is better (mclust prints the negative)."""
         self._only_em("bic")
-        return float(self.df * np.log(self.data.row_weight.sum()) - 2 * self.log_likelihood)
+        total = self.settings["chunks"]["weight"] if self._sampled else self.data.row_weight.sum()
+        return float(self.df * np.log(total) - 2 * self.log_likelihood)
 
     @property
     def icl(self):
         """BIC - 2 sum_i weight_i log max_k r_ik; smaller is better (mclust prints the negative)."""
         self._only_em("icl")
+        if self._sampled:
+            raise InputError("Fit.icl: it needs every row, and this fit holds a sample of them; use bic.")
         r = self._responsibilities(self.best, self.data.x, self._log_label)
         return float(self.bic - 2 * self.data.row_weight @ np.log(r.max(axis=1)))
+
+    @property
+    def _sampled(self):
+        """Whether `data` is a sample of the rows that were fitted (they were read in chunks)."""
+        return self.settings.get("chunks", {}).get("rows", self.data.n) > self.data.n
 
     def _only_em(self, name):
         if self.engine != "em":

@@ -16,6 +16,7 @@ ROWS = (
     ("errors", "certificate"),  # values that everybody may speak of
     ("data.data",),
     ("data.readers", "data.datasets"),
+    ("data.chunks",),
     ("data",),
     ("spec.matrices", "spec.transforms", "spec.climb", "spec.missing"),
     ("spec.supports",),
@@ -29,6 +30,7 @@ ROWS = (
     ("store",),
     ("em.missing",),
     ("em.kernel",),
+    ("em.chunks",),
     ("em.engine", "em.surface"),
     ("em.starts", "em.modes"),
     ("em.restarts",),

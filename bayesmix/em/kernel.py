@@ -46,6 +46,7 @@ class Problem:
     origin: np.ndarray  # (d,), what was subtracted
     impute: str | None = None  # "mean": missing cells count as observed at their conditional mean (not EM)
     whole: bool = False  # a part of another problem, whose gaps its family reads itself
+    stream: object = None  # where the rows are read in chunks (em/chunks.py), x being a sample of them
 
     @classmethod
     def of(cls, mixture, data, impute=None):
@@ -83,7 +84,7 @@ class Problem:
     @cached_property
     def units(self):
         """The natural size of each unconstrained coordinate, (p,): numeric steps are taken in these."""
-        sd = column_sd(self.x)
+        sd = column_sd(self.x) if self.stream is None else self.stream.sd
         return self.mixture.units(self.central, np.where(sd > 0, sd, 1.0))
 
     @cached_property
@@ -149,6 +150,8 @@ class Problem:
 
     def e_step(self, theta, beta=1.0):
         """One pass over all rows at stiffness beta (math.inf for hard assignments)."""
+        if self.stream is not None:
+            return self.stream.e_step(self, theta, beta)
         if self.parts is not None:
             return missing.e_step(self, theta, beta)
         K = self.mixture.components

@@ -20,13 +20,16 @@ def observed(x):
 
 
 def filled(x):
-    """x with every missing cell replaced by the middle one of its column's observed cells: a value the column has."""
+    """x with every missing cell replaced by the middle one of its column's observed cells: a value the column has.
+
+    A column without any gets ones, which every family's sample space holds.
+    """
     x = np.array(x)
     for column in x.T:
         gap = np.isnan(column)
         if gap.any():
             known = np.sort(column[~gap])
-            column[gap] = known[len(known) // 2] if len(known) else 0.0
+            column[gap] = known[len(known) // 2] if len(known) else 1.0
     return x
 
 
