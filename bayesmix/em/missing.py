@@ -83,7 +83,7 @@ def gather(problem, stats, theta):
             total = total + part.problem.mixture.family.whole(s, own, variance)
         else:
             seen = np.isin(np.arange(problem.x.shape[1]), part.columns)
-            total = total + (s if seen.all() else family.complete(s, seen, own, variance))
+            total = total + (s if seen.all() else family.complete_stats(s, seen, own, variance))
     return total
 
 
@@ -103,7 +103,7 @@ def statistics(problem, r, theta):
 
 def check_shortcut(model):
     """Raise InputError if the family has no statistics into which a mean could be imputed."""
-    if not hasattr(model.family, "complete"):
+    if not hasattr(model.family, "sufficient"):
         raise InputError(
             f'fit_em(impute="mean"): {type(model.family).__name__} has no sufficient statistics to impute into; '
             "leave impute out, and the missing cells are summed out exactly."

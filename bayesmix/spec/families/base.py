@@ -361,7 +361,7 @@ class ExponentialFamily(Family):
         q = self.sufficient(np.empty((0, 1))).shape[1] - 1
         return 1 + np.arange(d)[:, None] + d * np.arange(q)
 
-    def complete(self, stats, seen, theta, variance=True):
+    def complete_stats(self, stats, seen, theta, variance=True):
         """Expected statistics of complete rows from those of the observed cells: (K, F_seen) -> (K, F).
 
         E[r^T Phi(x) | observed cells, theta], affine in `stats`. seen: (d,) which columns were observed.

@@ -68,7 +68,7 @@ class _Masked(_View, ExponentialFamily):
         return np.broadcast_to(self.inner.log_density(x, theta), (len(x), self.components))
 
     def whole(self, stats, theta, variance=True):
-        """The expected statistics of complete rows for the inner family, as its `complete` has them."""
+        """The expected statistics of complete rows for the inner family, as its `complete_stats` has them."""
         K, d = self.components, self.d
         single = self._single(np, theta)
         inner = self.inner

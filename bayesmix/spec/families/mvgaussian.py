@@ -66,8 +66,8 @@ class MvGaussian(ExponentialFamily):
         ]
         return xp.stack([one, *linear, *quadratic], axis=1)
 
-    def complete(self, stats, seen, theta, variance=True):
-        """The regression of the missing on the observed columns, and its residual covariance (`Family.complete`).
+    def complete_stats(self, stats, seen, theta, variance=True):
+        """The regression of the missing on the observed columns, and its residual covariance (`ExponentialFamily.complete_stats`).
 
         x_m | x_o ~ N(B x_o + c, V) turns n, sum x_o and sum x_o x_o' into the sums over complete rows.
 
