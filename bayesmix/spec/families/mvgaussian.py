@@ -67,7 +67,7 @@ class MvGaussian(ExponentialFamily):
         return xp.stack([one, *linear, *quadratic], axis=1)
 
     def complete_stats(self, stats, seen, theta, variance=True):
-        """The regression of the missing on the observed columns, and its residual covariance (`ExponentialFamily.complete_stats`).
+        """`complete_stats` by regression of the missing on the observed columns, with its residual covariance.
 
         x_m | x_o ~ N(B x_o + c, V) turns n, sum x_o and sum x_o x_o' into the sums over complete rows.
 
