@@ -13,7 +13,7 @@ from bayesmix.data import chunks as reading
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.spec.encode import encode
-from bayesmix.spec.missing import filled
+from bayesmix.spec.missing import filled, observed
 from bayesmix.spec.priors import Flat, FromData
 
 NUMBERS = 2**20  # features or responsibilities held at once while a chunk is summed (8 MiB)
@@ -112,7 +112,7 @@ def resolve(family, survey):
     """
     if not any(isinstance(p.prior, FromData | Flat) for p in family.parameters.values()):
         return family
-    wanted, mine = numbers(family.resolve(survey.sample.x)), reading.Moments.of(survey.sample.x)
+    wanted, mine = numbers(family.resolve(observed(survey.sample.x))), reading.Moments.of(survey.sample.x)
     d = survey.sample.d
     choices = [(kind,) * d for kind in STAND_INS]
     if d <= 4:

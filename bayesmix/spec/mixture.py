@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.families.base import Family, Parameter
-from bayesmix.spec.missing import filled
+from bayesmix.spec.missing import filled, observed
 from bayesmix.spec.priors import Dirichlet, Fixed, Flat, Prior
 from bayesmix.spec.supports import simplex
 
@@ -149,7 +149,7 @@ class Mixture:
         weight = self.weight
         if isinstance(weight, Flat):
             weight = Flat("simplex", Dirichlet(1.0))
-        full = replace(self, family=self.family.resolve(data.x), weight=weight)
+        full = replace(self, family=self.family.resolve(observed(data.x)), weight=weight)
         theta = full.draw_unconstrained(np.random.default_rng(0), data.d)
         for name, p in full.parameters.items():
             if not p.free and not p.support.contains(theta[name]):

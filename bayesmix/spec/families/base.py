@@ -16,7 +16,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.climb import climb
-from bayesmix.spec.missing import observed, patterns
+from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import (
     Beta,
     Dirichlet,
@@ -228,8 +228,8 @@ class Family(ABC):
         return sorted(self.parameters, key=lambda name: self.parameters[name].prior.reads_scale)
 
     def resolve(self, x):
-        """The same family with every left-out prior replaced by explicit numbers (missing cells do not count)."""
-        given, x = {}, observed(x)
+        """The same family with every left-out prior replaced by explicit numbers."""
+        given = {}
         for name, p in self.parameters.items():
             if isinstance(p.prior, FromData):
                 given[name] = self.default(name, x)
