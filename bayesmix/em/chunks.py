@@ -68,7 +68,7 @@ class Stream:
 
 def features(family, d):
     """How many sufficient statistics a family has in d dimensions."""
-    return family.sufficient(np.zeros((0, d))).shape[1]
+    return family.sufficient(np.ones((1, d))).shape[1]
 
 
 def problem_of(model, chunks, impute=None):

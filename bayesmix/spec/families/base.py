@@ -358,7 +358,7 @@ class ExponentialFamily(Family):
 
         For independent features; here [1, first statistic of all columns, second statistic of all columns, ...].
         """
-        q = self.sufficient(np.empty((0, 1))).shape[1] - 1
+        q = self.sufficient(np.ones((1, 1))).shape[1] - 1
         return 1 + np.arange(d)[:, None] + d * np.arange(q)
 
     def complete_stats(self, stats, seen, theta, variance=True):

@@ -48,20 +48,22 @@ class _Masked(_View, ExponentialFamily):
 
     def sufficient(self, x):
         seen = ~np.isnan(x)
-        own = self.inner.sufficient(x[seen][:, None])
-        cells = np.zeros((*x.shape, own.shape[1]))
-        cells[seen] = own
-        return np.concatenate([np.ones((len(x), 1)), cells.reshape(len(x), x.shape[1] * own.shape[1])], axis=1)
+        q = self.inner.sufficient(np.ones((1, 1))).shape[1]
+        cells = np.zeros((*x.shape, q))
+        if seen.any():
+            cells[seen] = self.inner.sufficient(x[seen][:, None])
+        return np.concatenate([np.ones((len(x), 1)), cells.reshape(len(x), x.shape[1] * q)], axis=1)
 
     def natural(self, xp, **theta):
         W = self.inner.natural(xp, **self._single(xp, theta))
-        q = self.sufficient(np.empty((0, self.d))).shape[1] - 1
-        return xp.concatenate([xp.zeros((self.components, 1)), W.reshape((self.components, q))], axis=1)
+        width = self.d * self.inner.sufficient(np.ones((1, 1))).shape[1]
+        return xp.concatenate([xp.zeros((self.components, 1)), W.reshape((self.components, width))], axis=1)
 
     def base(self, x):
         seen = ~np.isnan(x)
         out = np.zeros(x.shape)
-        out[seen] = self.inner.base(x[seen][:, None])
+        if seen.any():
+            out[seen] = self.inner.base(x[seen][:, None])
         return out.sum(axis=1)
 
     def logpdf(self, x, **theta):
