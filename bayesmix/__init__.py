@@ -3,7 +3,7 @@
 from importlib import import_module
 from importlib.metadata import version
 
-from bayesmix.data import Data, datasets, read_data
+from bayesmix.data import Chunks, Data, datasets, read_data
 from bayesmix.em.fit_em import fit_em
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -72,6 +72,7 @@ __all__ = [
     "Beta",
     "Categorical",
     "Components",
+    "Chunks",
     "ConjugateNormal",
     "Data",
     "Dirichlet",

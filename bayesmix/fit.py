@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from bayesmix.agreement import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
+from bayesmix.spec.missing import filled
 from bayesmix.spec.mixture import Mixture
 
 
@@ -52,6 +53,8 @@ class Fit:
     @cached_property
     def log_likelihood(self):
         """The row terms alone, at `best`."""
+        if self._sampled:
+            return self.optima[0].log_likelihood
         return float(self.data.row_weight @ self.log_density())
 
     @property
@@ -63,14 +66,22 @@ class Fit:
     def bic(self):
         """df log(sum of row weights) - 2 log likelihood; smaller is better (mclust prints the negative)."""
         self._only_em("bic")
-        return float(self.df * np.log(self.data.row_weight.sum()) - 2 * self.log_likelihood)
+        total = self.settings["chunks"]["weight"] if self._sampled else self.data.row_weight.sum()
+        return float(self.df * np.log(total) - 2 * self.log_likelihood)
 
     @property
     def icl(self):
         """BIC - 2 sum_i weight_i log max_k r_ik; smaller is better (mclust prints the negative)."""
         self._only_em("icl")
+        if self._sampled:
+            raise InputError("Fit.icl: it needs every row, and this fit holds a sample of them; use bic.")
         r = self._responsibilities(self.best, self.data.x, self._log_label)
         return float(self.bic - 2 * self.data.row_weight @ np.log(r.max(axis=1)))
+
+    @property
+    def _sampled(self):
+        """Whether `data` is a sample of the rows that were fitted (they were read in chunks)."""
+        return self.settings.get("chunks", {}).get("rows", self.data.n) > self.data.n
 
     def _only_em(self, name):
         if self.engine != "em":
@@ -135,9 +146,12 @@ class Fit:
         new = x if isinstance(x, Data) else Data(x)
         if new.d != self.data.d:
             raise InputError(f"predict(x): the model has {self.data.d} features {self.data.names}, x has {new.d}.")
-        if new.missing:
-            raise InputError("predict(x): x has missing cells, which are not supported yet; drop or fill these rows.")
-        self.mixture.family.check(new.x, self.data.names)
+        if new.missing and not self.mixture.family.marginalises:
+            family = type(self.mixture.family).__name__
+            raise InputError(
+                f"predict(x): x has missing cells, which {family} does not support; drop or fill these rows."
+            )
+        self.mixture.family.check(filled(new.x), self.data.names)
         return new.x, None
 
     def _responsibilities(self, theta, x, log_label=None):
@@ -215,6 +229,43 @@ class Fit:
         for theta in self.thetas():
             total = np.logaddexp(total, logsumexp(self.mixture.log_joint(rows, theta, log_label), axis=1))
         return total - np.log(np.prod(self.shape))
+
+    def impute(self, x=None, draws=None, seed=None):
+        """x with every missing cell filled, (m, d); observed cells are returned as they came.
+
+        A gap gets E[cell | the row's observed cells], sum_k r_ik E[cell | observed cells, k]: at `best` for
+        EM, averaged over the draws for MCMC.
+
+        Args:
+            x: (m, d) rows with missing cells; None for the fit's own, whose labels are then used.
+            draws: a number of random completions instead, (draws, m, d): each draws z and then the cells
+                (for MCMC from one posterior draw per completion), so that their spread is the uncertainty.
+            seed: of these draws.
+        """
+        rows, log_label = self._rows(x)
+        gap = np.isnan(rows)
+        at = np.flatnonzero(gap.any(axis=1))
+        part, label = rows[at], None if log_label is None else log_label[at]
+        if draws is not None:
+            if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+                raise InputError(f"impute(draws=...): expected a whole number of at least 1, got {draws!r}.")
+            rng, out = np.random.default_rng(seed), np.repeat(rows[None], draws, axis=0)
+            for one in out:
+                theta = self.theta(*(rng.integers(size) for size in self.shape))
+                with np.errstate(divide="ignore"):
+                    log_r = np.log(self._responsibilities(theta, part, label))
+                z = (log_r + rng.gumbel(size=log_r.shape)).argmax(axis=1)
+                one[at] = self.mixture.family.draw_missing(part, z, rng, self.mixture.own(theta))
+            return out
+        total = np.zeros(part.shape)
+        for theta in self.thetas():
+            for block in range(0, len(part), 4096):
+                i = slice(block, block + 4096)
+                r = self._responsibilities(theta, part[i], None if label is None else label[i])
+                total[i] += np.einsum("nk,knd->nd", r, self.mixture.family.fill(part[i], self.mixture.own(theta)))
+        out = np.array(rows)
+        out[gap] = (total / np.prod(self.shape))[gap[at]]
+        return out
 
     def simulate(self, n, seed=None):
         """x (n, d) and z (n,) from the fitted model: at `best` for EM, posterior predictive for MCMC."""

@@ -117,7 +117,6 @@ def test_summary_and_repr(labelled):
     "x,word",
     [
         (np.zeros((3, 2)), "1 features"),
-        ([[np.nan], [1.0]], "missing"),
         ([[np.inf]], "finite"),
         ([["a"]], "number"),
     ],

@@ -153,12 +153,6 @@ def _features(x, names) -> tuple[np.ndarray, tuple[str, ...]]:
             f'column "{names[j]}" of x must hold finite numbers, or NaN where a cell is missing, '
             f"but {_row(i)} holds {x[i, j]}; correct it, or write NaN."
         )
-    empty = np.isnan(x).all(axis=1)
-    if empty.any():
-        raise InputError(
-            f"x must hold some number in every row, but all cells of {_row(empty.argmax())} are missing; "
-            "leave that row out."
-        )
     return x, names
 
 

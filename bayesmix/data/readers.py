@@ -83,7 +83,7 @@ def _read_csv(file, columns, label, weight, separator=",") -> Data:
         raise InputError(f'the columns must all differ, but "{twice}" is there twice; rename one of them.')
     if header and all(_is_number(name) for name in header):
         raise InputError(f"the first line must name the columns, but it is {', '.join(header)}; add a header line.")
-    return _from_frame(frame, columns, label, weight)
+    return from_frame(frame, columns, label, weight)
 
 
 def _read_tsv(file, columns, label, weight) -> Data:
@@ -101,11 +101,44 @@ def _read_parquet(file, columns, label, weight) -> Data:
         frame = pd.read_parquet(file, engine="pyarrow")
     except (ValueError, pyarrow.ArrowException) as error:
         raise InputError("the file cannot be read as Parquet; check what it is.") from error
-    return _from_frame(frame, columns, label, weight)
+    return from_frame(frame, columns, label, weight)
 
 
-def _from_frame(frame, columns, label, weight) -> Data:
-    frame.columns = [str(name) for name in frame.columns]
+def parquet_file(path, columns, label, weight, rows, cells):
+    """DataFrames of a Parquet file, `rows` rows each (left out, as many as hold about `cells` numbers)."""
+    path = Path(path)
+    with _open(path):  # its errors, as sentences
+        pass
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError("reading Parquet needs the package pyarrow; install it with `pip install pyarrow`.") from error
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            if columns is None:
+                kinds = pyarrow.types
+                number = (kinds.is_integer, kinds.is_floating, kinds.is_boolean, kinds.is_decimal)
+                columns = [f.name for f in schema if any(k(f.type) for k in number) and f.name not in (label, weight)]
+            for argument, wanted in (("columns", columns), ("label", [label]), ("weight", [weight])):
+                for name in wanted:
+                    if name is not None and name not in schema.names:
+                        raise InputError(f"{path}: {_no_such(argument, name, schema.names)}")
+            if not columns:
+                raise InputError(f"{path}: some column must hold numbers, but none of {_listed(schema.names)} does.")
+            wanted = [*columns, *(name for name in (label, weight) if name is not None and name not in columns)]
+            for batch in file.iter_batches(batch_size=rows or max(1, cells // len(wanted)), columns=wanted):
+                frame = batch.to_pandas()
+                extra = frame[[name for name in wanted if name not in columns]]
+                yield extra.join(frame[columns].astype(np.float64))
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path}: the file cannot be read as Parquet; check what it is.") from error
+
+
+def from_frame(frame, columns, label, weight) -> Data:
+    """The `Data` in a DataFrame whose columns are features, the label and the weight."""
+    frame = frame.rename(columns=str)
     for argument, wanted in (("columns", columns or ()), ("label", [label]), ("weight", [weight])):
         for name in wanted:
             if name is not None and name not in frame.columns:

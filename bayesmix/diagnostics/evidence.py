@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from bayesmix.em import engine, modes
 from bayesmix.em.kernel import Problem
 from bayesmix.fit import Fit
+from bayesmix.spec.missing import column_means, column_sd
 from bayesmix.store import scalars
 
 CLIMBS = 10  # draws per chain from which EM climbs to find the optimum the chain is in
@@ -228,9 +229,8 @@ def _permutations(problem):
 
 def quantile_rows(x):
     """Indices of the rows at QUANTILES of the data along their first principal direction."""
-    y = x - x.mean(axis=0)
-    sd = y.std(axis=0)
-    y = y / np.where(sd > 0, sd, 1.0)
+    sd = column_sd(x)
+    y = np.nan_to_num((x - column_means(x)) / np.where(sd > 0, sd, 1.0))  # a missing cell counts as average
     direction = np.linalg.svd(y, full_matrices=False)[2][0]
     along = np.argsort(y @ direction, kind="stable")
     return along[np.round(np.array(QUANTILES) * (len(x) - 1)).astype(int)]

@@ -66,7 +66,7 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
                 break
             size = max(1.0, abs(value))
             rise = value - trace[-1][0]
-            if rise < -1e-11 * size:
+            if rise < -1e-11 * size and problem.impute is None:
                 status = FALL
                 break
             still = change(theta, new) <= tol and rise <= max(tol * tol, 4e-16) * size * 16
@@ -106,7 +106,8 @@ def m_step(problem, here, theta):
         if problem.exponential:
             own = model.family.mode(here.stats, **own)
         else:
-            own = model.family.update(problem.x, here.stats, own)
+            update = model.family.update if problem.parts is None else model.family.update_missing
+            own = update(problem.x, here.stats, own)
     except np.linalg.LinAlgError:
         return None
     new = {"weight": weight_step(model, here.counts, theta["weight"]), **own}
@@ -149,7 +150,7 @@ def expected(problem, here, theta):
             if problem.exponential:
                 q = np.sum(here.stats * model.family.natural(np, **own))
             else:
-                log_f = model.family.logpdf(problem.x, **own)
+                log_f = model.family.log_density(problem.x, own)
                 seen = here.stats > NOTHING  # less is the floor of a component that is excluded there
                 q = np.sum(np.where(seen, here.stats * np.where(seen, log_f, 0.0), 0.0))
             q += sum(model.log_prior(theta).values())

@@ -1,10 +1,12 @@
 """`fit_em`: from a specification and data to a Fit."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from bayesmix.agreement import compare
-from bayesmix.data.data import Data
-from bayesmix.em import modes, restarts, starts
+from bayesmix.data.chunks import Chunks, opened
+from bayesmix.em import chunks, missing, modes, restarts, starts
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -23,12 +25,15 @@ def fit_em(
     seed=None,
     workers=1,
     progress=None,
+    impute=None,
 ):
     """The maximum of the log posterior by EM, and the census of all optima that the restarts met.
 
     Args:
         model: a `Mixture`.
-        data: a `Data`, or anything that `Data(x)` takes.
+        data: a `Data`, or anything that `Data(x)` takes. Rows larger than memory: a `Chunks` or what it takes (a
+            list of tables, a function that returns an iterator of them, a memory-mapped array, the path of a
+            Parquet file); the result is the same, `fit.data` is then a sample (`settings["chunks"]`).
         restarts: number of random starts (one climb when `start` is not random).
         start: "kmeans++" (default), "random" (responsibilities), "rows", "prior", "jitter" (near the data
             mean), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
@@ -38,22 +43,39 @@ def fit_em(
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: processes; the result does not depend on it.
         progress: called as progress(done, total) after each restart.
+        impute: missing cells (NaN) are summed out exactly. "mean" is the textbook shortcut instead: each step
+            takes their conditional means for observations and drops the conditional covariance, so that
+            spreads come out too small. It is not EM and need not climb; `settings["notes"]` says so.
 
     Raises:
         InputError: the model and the data do not fit together, or an argument is wrong.
 
     References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38.
     """
-    data = data if isinstance(data, Data) else Data(data)
+    data = opened(data)
     for name, value in {"restarts": restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
     if not isinstance(stiffness, int | float | np.number) or not stiffness > 0:
         raise InputError(f"fit_em(stiffness=...): expected a positive number or math.inf, got {stiffness!r}.")
-    model = model.resolve(data)
+    if impute not in (None, "mean"):
+        raise InputError(f'fit_em(impute={impute!r}): expected None, which is exact, or "mean".')
+    found = None
+    if isinstance(data, Chunks):
+        model, found, problem = chunks.problem_of(model, data, impute)
+        data, impute = found.sample, problem.impute
+    else:
+        model = model.resolve(data)
+        impute = impute if data.missing else None
+        problem = Problem.of(model, data, impute)
+    if impute is not None:
+        missing.check_shortcut(model)
+    if found is not None and not found.whole and not (isinstance(start, str | dict) or hasattr(start, "best")):
+        raise InputError(
+            "fit_em(start=...): where the rows are read in chunks a start is a name, a theta or a Fit, not an array."
+        )
     begin = starts.resolve(start, model, data)
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
-    problem = Problem.of(model, data)
     runs, partial = climb_all(
         problem, begin, restarts=restarts, seed=seed, workers=workers, progress=progress,
         stiffness=stiffness, max_iter=max_iter, tol=tol, keep=keep_trace,
@@ -69,8 +91,11 @@ def fit_em(
     settings = {
         "seed": seed, "restarts": len(runs), "start": begin if isinstance(begin, str) else "given",
         "stiffness": str(stiffness), "max_iter": max_iter, "tol": tol, "partial": partial,
-        "notes": model.unbounded(data),
+        "impute": impute, "notes": model.unbounded(data) + ([missing.SHORTCUT] if impute else []),
     }  # fmt: skip
+    if found is not None:
+        settings["chunks"] = {"rows": found.n, "weight": found.weight, "sample": data.n}
+        settings["notes"] += chunks.note(found)
     return Fit(
         engine="em",
         mixture=model,
@@ -79,7 +104,7 @@ def fit_em(
         log_posteriors=np.array([[best.log_posterior]]),
         permutation=np.arange(K)[None, None],
         settings=settings,
-        certificate=kernel_certificate(problem, data, seed),
+        certificate=kernel_certificate(replace(problem, stream=None), data, seed),
         optima=optima,
         runs=tuple(runs),
     )

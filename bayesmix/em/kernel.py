@@ -11,6 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from bayesmix.em import missing
+from bayesmix.spec.missing import column_means, column_sd
+
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
 TOLERANCE = 1e-10  # largest rounding error of a component's log density before `logpdf` takes over
@@ -41,19 +44,22 @@ class Problem:
     weight: np.ndarray | None  # (n,) row weights
     origin: np.ndarray  # (d,), what was subtracted
     constants: dict = field(default_factory=dict)  # Fixed fields that move with x, as they were (data coordinates)
+    impute: str | None = None  # "mean": missing cells count as observed at their conditional mean (not EM)
+    whole: bool = False  # a part of another problem, whose gaps its family reads itself
+    stream: object = None  # where the rows are read in chunks (em/chunks.py), x being a sample of them
 
     @classmethod
-    def of(cls, mixture, data):
+    def of(cls, mixture, data, impute=None):
         """The problem of a resolved mixture and its data."""
-        origin = data.row_weight @ data.x / data.row_weight.sum()
-        origin = np.where(mixture.family.movable(data.d), origin, 0.0)
+        origin = np.where(mixture.family.movable(data.d), column_means(data.x, data.weight), 0.0)
         moved = mixture.moved(-origin)
         if moved is None:
             moved, origin = mixture, np.zeros(data.d)
         moving = [n for n, p in mixture.family.parameters.items() if p.moves and not p.free]
         given = mixture.draw_unconstrained(np.random.default_rng(0), data.d) if moving else {}
         constants = {name: given[name] for name in moving}
-        return cls(moved, data.x - origin, mixture.log_allowed(data), data.weight, origin, constants)
+        allowed = mixture.log_allowed(data)
+        return cls(moved, data.x - origin, allowed, data.weight, origin, constants, impute)
 
     def inward(self, theta):
         """theta in centred coordinates."""
@@ -78,7 +84,7 @@ class Problem:
     @cached_property
     def units(self):
         """The natural size of each unconstrained coordinate, (p,): numeric steps are taken in these."""
-        sd = self.x.std(axis=0)
+        sd = column_sd(self.x) if self.stream is None else self.stream.sd
         return self.mixture.units(self.central, np.where(sd > 0, sd, 1.0))
 
     @cached_property
@@ -99,6 +105,11 @@ class Problem:
     def relabelings(self):
         """Number of relabelings that leave the posterior unchanged."""
         return self.mixture.relabelings_given(self.blocks_of_components)
+
+    @cached_property
+    def parts(self):
+        """Where cells are missing, the rows grouped by what can be read together (`em/missing.py`); else None."""
+        return missing.parts(self) if not self.whole and np.isnan(self.x).any() else None
 
     @cached_property
     def features(self):
@@ -139,6 +150,10 @@ class Problem:
 
     def e_step(self, theta, beta=1.0):
         """One pass over all rows at stiffness beta (math.inf for hard assignments)."""
+        if self.stream is not None:
+            return self.stream.e_step(self, theta, beta)
+        if self.parts is not None:
+            return missing.e_step(self, theta, beta)
         K = self.mixture.components
         W = self.mixture.family.natural(np, **self.mixture.own(theta)) if self.exponential else None
         stats = np.zeros((K, len(self.features))) if self.exponential else np.empty((len(self.x), K))
@@ -161,14 +176,21 @@ class Problem:
 
     def responsibilities(self, theta):
         """r (n, K) at stiffness 1 and the row terms (n,)."""
+        if self.parts is not None:
+            return missing.responsibilities(self, theta)
         r, row = np.empty((len(self.x), self.mixture.components)), np.empty(len(self.x))
         for rows in self.blocks():
             part, term, _ = soften(self.log_joint(theta, rows), 1.0)
             r[rows], row[rows] = part.T, term + self.base[rows]
         return r, row
 
-    def statistics(self, r):
-        """The statistics of given responsibilities (n, K), weighted by the rows, and their counts."""
+    def statistics(self, r, theta=None):
+        """The statistics of given responsibilities (n, K), weighted by the rows, and their counts.
+
+        theta: where cells are missing, the theta given which they are completed.
+        """
+        if self.parts is not None:
+            return missing.statistics(self, r, theta)
         r = r if self.weight is None else r * self.weight[:, None]
         return (self.features @ r).T if self.exponential else r, r.sum(axis=0)
 

@@ -144,6 +144,10 @@ def _examine(problem, runs, group):
                "", "", restarts=tuple(sorted(group)))  # fmt: skip
     if kind != "interior":
         return replace(nan, reason=f"the optimum is not an interior one ({kind})")
+    if problem.impute is not None:
+        exact = Surface(replace(problem, impute=None), theta)
+        return replace(nan, gradient_norm=float(np.abs(exact.gradient(exact.u(theta))).max(initial=0.0)),
+                       reason='impute="mean" ends where its own steps end, not at a maximum')  # fmt: skip
     if p == 0:
         return replace(nan, gradient_norm=0.0, definite=True, log_mass=value, u=np.empty(0), cov_u=np.empty((0, 0)))
     if p > LARGEST_HESSIAN:

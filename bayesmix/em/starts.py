@@ -5,6 +5,7 @@ import numpy as np
 from bayesmix.em.engine import change, m_step
 from bayesmix.em.kernel import Pass
 from bayesmix.errors import InputError
+from bayesmix.spec.missing import column_means, column_sd
 
 NAMES = ("kmeans++", "random", "rows", "prior", "jitter")
 
@@ -70,36 +71,51 @@ def partition(problem, rng, spread):
 
     Components tied to labels start at the mean of their labelled rows instead; a component that is excluded
     from some rows, by labels or by its family, starts at one of the others and is given none of them.
+    Distances are over the observed cells, scaled up to all columns; a row without any belongs to every
+    component alike.
 
     References: Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
     x, K = problem.x, problem.mixture.components
-    sd = x.std(axis=0)
+    sd = column_sd(x)
     y = x / np.where(sd > 0, sd, 1.0)
+    blank = np.isnan(y).all(axis=1)
     centres, own = np.full((K, y.shape[1]), np.nan), np.ones((len(y), K), dtype=bool)
     if problem.log_label is not None:
         own = np.isfinite(problem.log_label)
         for k in range(K):
             tied = own[:, k] & (own.sum(axis=1) == 1)
             if tied.any():
-                centres[k] = y[tied].mean(axis=0)
+                centres[k] = column_means(y[tied])
     for k in rng.permutation(np.flatnonzero(np.isnan(centres[:, 0]))):
         known = centres[~np.isnan(centres[:, 0])]
-        p = None if own[:, k].all() or not own[:, k].any() else own[:, k] / own[:, k].sum()
+        able = own[:, k] & ~blank
+        p = None if able.all() or not able.any() else able / able.sum()
         if spread and len(known):
-            far = ((y[:, None, :] - known) ** 2).sum(axis=2).min(axis=1) * (own[:, k] | (p is None))
+            far = distances(y, known).min(axis=1) * (able | (p is None))
             p = far / far.sum() if far.sum() > 0 else p
-        centres[k] = y[rng.choice(len(y), p=p)]
-    away = ((y[:, None, :] - centres) ** 2).sum(axis=2)
-    return np.eye(K)[np.where(own, away, np.inf).argmin(axis=1)]
+        centres[k] = np.nan_to_num(y[rng.choice(len(y), p=p)])  # a gap: the mean of its column, which is 0 here
+    r = np.eye(K)[np.where(own, distances(y, centres), np.inf).argmin(axis=1)]
+    r[blank] = 1 / K
+    return r
+
+
+def distances(y, centres):
+    """Squared distances over the observed cells of each row, scaled up to all columns: (n, K)."""
+    away = (y[:, None, :] - centres) ** 2
+    seen = ~np.isnan(y)
+    if seen.all():
+        return away.sum(axis=2)
+    return np.nan_to_num(away).sum(axis=2) * (y.shape[1] / np.maximum(seen.sum(axis=1), 1))[:, None]
 
 
 def from_responsibilities(problem, r):
     """theta after M-steps on fixed responsibilities: one where that is exact, up to 20 where it is conditional."""
-    stats, counts = problem.statistics(r)
     theta = problem.central
     with np.errstate(all="ignore"):
-        for _ in range(20):
+        for i in range(20):
+            if i == 0 or problem.parts is not None:  # where cells are missing the statistics depend on theta
+                stats, counts = problem.statistics(r, theta)
             new = m_step(problem, Pass(0.0, 0.0, counts, stats), theta)
             if new is None:
                 break

@@ -5,6 +5,7 @@ import numpy as np
 from bayesmix.agreement import compare
 from bayesmix.em.fit_em import oracle
 from bayesmix.em.kernel import Problem
+from bayesmix.spec.missing import filled
 
 
 def certificate(model, data, draws=200, seed=0, mode="FAST_COMPILE"):
@@ -56,6 +57,7 @@ def pymc_terms(model, data, thetas, mode="FAST_COMPILE"):
     import pytensor.tensor as pt
     from pytensor.graph.replace import graph_replace, vectorize_graph
 
+    from bayesmix.mcmc import missing
     from bayesmix.mcmc.pymc_model import dist_logp, to_pymc
 
     pymc_model = to_pymc(model, data)
@@ -71,7 +73,8 @@ def pymc_terms(model, data, thetas, mode="FAST_COMPILE"):
     theta = {n: pt.as_tensor(v) for n, v in thetas[0].items()} | inputs
     own = {n: pt.specify_shape(theta[n], model.field_shape(n, data.d)) for n in model.family.parameters}
     log_label = model.log_label(data)
-    joint = dist_logp(model.family, pt.as_tensor(data.x), own) + pt.log(theta["weight"])
+    x, seen = pt.as_tensor(filled(data.x)), ~np.isnan(data.x)
+    joint = missing.dist_logp(model.family, x, seen, own, model.components, dist_logp) + pt.log(theta["weight"])
     if log_label is not None:
         joint = joint + np.maximum(log_label, -1e30)
     by_dist = pt.dot(pt.as_tensor(data.row_weight), pt.logsumexp(joint, axis=1))

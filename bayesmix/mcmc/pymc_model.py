@@ -6,9 +6,11 @@ import pytensor.tensor as pt
 from pymc.model.core import UNSET
 
 from bayesmix.em.kernel import Problem
+from bayesmix.mcmc import missing
 from bayesmix.mcmc.allocations import draw_allocations
 from bayesmix.mcmc.mix_op import mix_rows
 from bayesmix.spec.families.composite import Composite
+from bayesmix.spec.missing import filled
 
 
 def to_pymc(mixture, data):
@@ -16,7 +18,8 @@ def to_pymc(mixture, data):
 
     `x` has one log-likelihood value per row (row weights included), so pointwise log likelihood, LOO
     and predictive draws all follow. Its rows are read from `features`, the sufficient statistics of
-    x about its mean; Fixed fields are constants. Constraints with enforce="transform" live in the
+    x about its mean; Fixed fields are constants. Missing cells are summed out: `x` holds filler where
+    `observed_cells` is 0. Constraints with enforce="transform" live in the
     transforms of their RVs, the others are Potentials named like their term. Forward draws
     (`pm.sample_prior_predictive`) ignore both; `mixture.draw_prior` obeys them.
     """
@@ -41,11 +44,18 @@ def to_pymc(mixture, data):
         _constrain(model, mixture, theta)
 
         theta = {name: theta[name] for name in mixture.parameters}
-        x = pm.Data("x_data", data.x, dims=("obs", "feature"))
+        x = pm.Data("x_data", filled(data.x), dims=("obs", "feature"))
+        seen = ~np.isnan(data.x)
+        if data.missing:
+            pm.Data("observed_cells", seen.astype(np.int8), dims=("obs", "feature"))
         row_weight = pm.Data("row_weight", data.row_weight, dims="obs")
         log_label = np.zeros((mixture.components, data.n)) if problem.log_label is None else problem.log_label.T
         log_label = pm.Data("log_label", np.maximum(log_label, -1e30))
-        if family.exponential:
+        layout = None
+        if family.exponential and data.missing:
+            layout = missing.rows_by_pattern(problem)
+            features, base = layout.features, layout.base
+        elif family.exponential:
             features, base = problem.features, problem.base
         else:
             features, base = np.zeros((0, data.n)), np.zeros(data.n)
@@ -61,7 +71,7 @@ def to_pymc(mixture, data):
             log_label,
             row_weight,
             origin,
-            logp=_row_logp(mixture, data.d),
+            logp=_row_logp(mixture, seen, layout),
             random=_row_random(mixture, data),
             signature=",".join(axes) + ",(f,n),(n),(K,n),(n),(d)->(n,d)",
             observed=x,
@@ -85,22 +95,32 @@ def _constrain(model, mixture, theta):
         model.create_value_var(rv, default_transform=transform, transform=UNSET)
 
 
-def _row_logp(mixture, d):
-    """logp(value, weight, *fields, features, base, log_label, row_weight, origin) -> (n,)."""
-    names, family = list(mixture.parameters), mixture.family
+def _row_logp(mixture, seen, layout):
+    """logp(value, weight, *fields, features, base, log_label, row_weight, origin) -> (n,).
+
+    seen: (n, d), which cells are observed; layout: where some are not, how `features` are sorted.
+    """
+    names, family, d = list(mixture.parameters), mixture.family, seen.shape[1]
 
     def logp(value, *args):
         theta = dict(zip(names, args, strict=False))
         features, base, log_label, row_weight, origin = args[len(names) :]
         own = {n: pt.specify_shape(theta[n], mixture.field_shape(n, d)) for n in names[1:]}
         log_weight = pt.log(theta["weight"])[:, None]
-        if family.exponential:
-            own = family.shift(own, -pt.specify_shape(origin, (d,)))
-            W = family.natural(pt, **own)
+        if not family.exponential:
+            joint = missing.dist_logp(family, value, seen, own, mixture.components, dist_logp).T
+            return row_weight * pt.logsumexp(joint + log_weight + log_label, axis=0)
+
+        def mix(W, *rows):
             W = pt.concatenate([W[:, :1] + log_weight, W[:, 1:]], axis=1)
+            features, base, log_label, row_weight = rows
             return mix_rows(features, W, log_label, base, row_weight)
-        joint = dist_logp(family, value, own).T + log_weight + log_label
-        return row_weight * pt.logsumexp(joint, axis=0)
+
+        own = family.shift(own, -pt.specify_shape(origin, (d,)))
+        per_row = (features, base, log_label, row_weight)
+        if layout is not None:
+            return missing.row_logp(layout, family, own, per_row, mix)
+        return mix(family.natural(pt, **own), *per_row)
 
     return logp
 

@@ -110,7 +110,8 @@ def _outline(mixture, theta, k, a, b):
 
 
 def _densities(fit, mcmc):
-    x, weight = fit.data.x[:, 0], fit.data.row_weight
+    seen = ~np.isnan(fit.data.x[:, 0])
+    x, weight = fit.data.x[seen, 0], fit.data.row_weight[seen]
     bins, whole = _bins(x)
     at = np.arange(x.min(), x.max() + 1) if whole else np.linspace(bins[0], bins[-1], 400)
     figure, axes = grid(1, 1, 3.8)
@@ -125,7 +126,7 @@ def _densities(fit, mcmc):
     depth = -0.045 * ax.get_ylim()[1]
     rows = _some(len(x), ROWS)
     jitter = np.random.default_rng(0).uniform(0.4, 1.6, len(rows))
-    ax.scatter(x[rows], depth * jitter, s=9, c=blend(fit.predict_proba())[rows], lw=0, alpha=0.75)
+    ax.scatter(x[rows], depth * jitter, s=9, c=blend(fit.predict_proba())[seen][rows], lw=0, alpha=0.75)
     ax.axhline(0, color=GREY, lw=0.6)
     ax.set_xlabel(fit.data.names[0])
     ax.set_ylabel("share of rows" if whole else "density")
@@ -151,11 +152,12 @@ def _split_histograms(fit, simulated=20_000):
     classes = fit.mixture.component_classes[z]
     figure, cells = _per_feature(data.d)
     for j, ax in cells:
-        bins, whole = _bins(data.x[:, j])
+        seen = ~np.isnan(data.x[:, j])
+        bins, whole = _bins(data.x[seen, j])
         width, middle = np.diff(bins), (bins[1:] + bins[:-1]) / 2
         bottom = np.zeros(len(width))
         for c in range(proba.shape[1]):
-            height = np.histogram(data.x[:, j], bins, weights=share[:, c])[0]
+            height = np.histogram(data.x[seen, j], bins, weights=share[seen, c] / share[seen].sum())[0]
             ax.bar(middle, height, width * (0.85 if whole else 1), bottom=bottom, color=colour(c), alpha=0.45)
             expected = np.histogram(sim[classes == c, j], bins)[0] / simulated
             ax.plot(middle, expected, color=colour(c), lw=1.4, marker="o", ms=3)
@@ -207,11 +209,12 @@ def predictive(fit):
     weight = data.row_weight / data.row_weight.sum()
     figure, cells = _per_feature(data.d)
     for j, ax in cells:
-        bins, whole = _bins(data.x[:, j])
+        seen = ~np.isnan(data.x[:, j])  # a replicated data set misses the same cells
+        bins, whole = _bins(data.x[seen, j])
         middle = (bins[1:] + bins[:-1]) / 2
-        heights = np.stack([np.histogram(r[:, j], bins, weights=weight)[0] for r in replicas])
+        heights = np.stack([np.histogram(r[seen, j], bins, weights=weight[seen])[0] for r in replicas])
         low, mid, high = np.quantile(heights, [0.05, 0.5, 0.95], axis=0)
-        observed = np.histogram(data.x[:, j], bins, weights=weight)[0]
+        observed = np.histogram(data.x[seen, j], bins, weights=weight[seen])[0]
         ax.bar(middle, observed, np.diff(bins) * (0.85 if whole else 1), color=PALE)
         ax.vlines(middle, low, high, color=colour(0), lw=1.8)
         ax.plot(middle, mid, ls="", marker="_", ms=6, mew=1.8, color=colour(0))

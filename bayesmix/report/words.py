@@ -200,6 +200,10 @@ def data_sentences(data):
         out.append(f"{count} of {data.n} rows are labelled{names}.")
     else:
         out.append({"none": "No row is labelled.", "soft": "Labels are probabilities."}[kind])
+    if data.missing:
+        gaps = np.isnan(data.x)
+        cells = f"{gaps.sum()} of {gaps.size} cells ({gaps.mean():.1%})"
+        out.append(f"{cells} are missing, in {gaps.any(axis=1).sum()} rows.")
     if data.weight is not None:
         out.append(f"Rows are weighted; the weights sum to {number(float(data.weight.sum()))}.")
     return out
@@ -209,7 +213,7 @@ def data_table(data):
     """One line for each feature: mean, sd, quantiles."""
     rows = []
     for j, name in enumerate(data.names[:50]):
-        x = data.x[:, j]
+        x = data.x[~np.isnan(data.x[:, j]), j]
         low, q1, median, q3, high = np.quantile(x, [0, 0.25, 0.5, 0.75, 1])
         values = (x.mean(), x.std(ddof=1) if len(x) > 1 else np.nan, low, q1, median, q3, high)
         rows.append((name, *(number(float(v)) for v in values)))

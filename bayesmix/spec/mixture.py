@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.families.base import Family, Parameter
+from bayesmix.spec.missing import filled, observed
 from bayesmix.spec.priors import Dirichlet, Fixed, Flat, Prior
 from bayesmix.spec.supports import simplex
 
@@ -139,12 +140,7 @@ class Mixture:
 
         Raises InputError with one sentence where model and data do not fit together.
         """
-        if data.missing:
-            row = int(np.flatnonzero(np.isnan(data.x).any(axis=1))[0])
-            raise InputError(
-                f"Data(x=...): row {row} has a missing cell, and missing cells are not supported yet; "
-                "drop or fill these rows."
-            )
+        self.check_missing(data)
         family = self.family.bind(data.names)
         if family.columns not in (None, data.d):
             raise InputError(f"{type(family).__name__}(): expected {family.columns} column(s), got {data.d}.")
@@ -153,7 +149,7 @@ class Mixture:
                 f"{type(family).__name__}(): expected at least {family.least_columns} columns, got {data.d}; "
                 "choose a family for single columns."
             )
-        family.check(data.x, data.names)
+        family.check(filled(data.x), data.names)
         flat = [n for n, p in self.family.parameters.items() if isinstance(p.prior, Flat)]
         if flat and self.components > data.n:
             raise InputError(
@@ -163,7 +159,7 @@ class Mixture:
         weight = self.weight
         if isinstance(weight, Flat):
             weight = Flat("simplex", Dirichlet(1.0))
-        full = replace(self, family=family.resolve(data.x), weight=weight)
+        full = replace(self, family=family.resolve(observed(data.x)), weight=weight)
         theta = full.draw_unconstrained(np.random.default_rng(0), data.d)
         for name, p in full.parameters.items():
             if not p.free and not p.support.contains(theta[name]):
@@ -179,6 +175,21 @@ class Mixture:
         full._check_order_against_labels(data)
         return full
 
+    def check_missing(self, data):
+        """Raise InputError if x has missing cells and the family cannot sum over them, or a column has nothing else."""
+        gaps = np.isnan(data.x)
+        if gaps.any() and not self.family.marginalises:
+            row = int(np.flatnonzero(gaps.any(axis=1))[0])
+            raise InputError(
+                f"Data(x=...): row {row} has a missing cell, and {type(self.family).__name__} does not support missing "
+                "cells; drop or fill these rows."
+            )
+        if gaps.all(axis=0).any():
+            raise InputError(
+                f"Data(x=...): all cells of column {data.names[int(gaps.all(axis=0).argmax())]!r} are missing; "
+                "leave that column out."
+            )
+
     def _check_order_against_labels(self, data):
         """Labelled class means that contradict a hard order by more than 5 standard errors."""
         label = self.log_label(data)
@@ -192,6 +203,7 @@ class Mixture:
             for k in p.covers(self.components):
                 rows = np.flatnonzero(np.isfinite(label[:, k]) & (np.isinf(label).sum(axis=1) == self.components - 1))
                 x = data.x[rows, j]
+                x = x[~np.isnan(x)]
                 if len(rows) > 1:
                     means.append((k, x.mean(), x.std(ddof=1) / np.sqrt(len(rows))))
             for (first, a, sa), (k, b, sb) in pairwise(means):
@@ -233,9 +245,9 @@ class Mixture:
     # ---- the density ------------------------------------------------------------------------
 
     def log_joint(self, x, theta, log_label=None):
-        """log w_k + log f_k(x_i) + log_label_ik: (n, K), by the families' accurate `logpdf`."""
+        """log w_k + log f_k(x_i) + log_label_ik: (n, K), by the families' accurate `logpdf`; NaN cells summed out."""
         with np.errstate(divide="ignore"):
-            out = np.log(theta["weight"]) + self.family.logpdf(x, **self.own(theta))
+            out = np.log(theta["weight"]) + self.family.log_density(x, self.own(theta))
         return out if log_label is None else out + log_label
 
     def log_prior(self, theta):

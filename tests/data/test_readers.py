@@ -141,7 +141,6 @@ def test_a_column_of_words(write):
 
 def test_what_data_refuses_names_the_file(write):
     refused(write("a,b\n1,2\ninf,3\n"), 'column "a"', "row 1", "inf")
-    refused(write("a,b\n1,2\n,\n"), "row 1", "missing")
     refused(write("a,w\n1,2\n2,-3\n"), "weight", "row 1", "-3", weight="w")
 
 

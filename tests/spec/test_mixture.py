@@ -323,7 +323,7 @@ def fit(model, data):
         (lambda: bm.Poisson(rate=bm.Uniform(-1, 1)), "positive"),
         (fit(MODEL, bm.Data(X, label=[0, 1, 2, 3, -1, -1])), r"0\.\.2"),
         (fit(MODEL, bm.Data(X, label=np.ones((6, 2)))), "3 columns"),
-        (fit(MODEL, bm.Data([[1.0, 2.0], [np.nan, 3.0]])), "missing"),
+        (fit(MODEL, bm.Data([[1.0, np.nan], [2.0, np.nan]])), "all cells of column 'x1' are missing"),
         (fit(bm.Mixture(bm.Gaussian(var=bm.Fixed(-1.0)), 2), X), "var=Fixed"),
         (fit(bm.Mixture(bm.Gaussian(), 2, weight=bm.Fixed(0.4)), X), "weight=Fixed"),
         (

@@ -16,6 +16,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.climb import climb
+from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import (
     Beta,
     Dirichlet,
@@ -106,10 +107,10 @@ class Family(ABC):
     expectation = None  # the field that is E[x] in each component, if there is one
     columns = None  # the number of columns d the family asks for, None for any
     least_columns = 1  # the smallest number of columns that makes sense
-
     count = None  # the number of components that the family itself settles, None for any
     exponential = False  # whether it has `sufficient` and `natural`
     alone = True  # whether it can be the family of a mixture by itself
+    independent = False  # whether the features are independent given the component
 
     @property
     def sizes(self):
@@ -189,7 +190,7 @@ class Family(ABC):
 
     def complete(self, x, r, theta):
         """Q(theta) = sum_ik r_ik log f_k(x_i | theta_k) + log prior(theta); r = 0 silences any density."""
-        return float(_dot(r, self.logpdf(x, **theta)) + sum(self.log_prior(theta).values()))
+        return float(_dot(r, self.log_density(x, theta)) + sum(self.log_prior(theta).values()))
 
     def not_lower(self, x, r, old, new):
         """`new` unless Q fell, by more than rounding, from its value at `old`: then the numeric step from there."""
@@ -212,6 +213,65 @@ class Family(ABC):
         Fields may have further axes (chain, draw) in front: count axes from the end.
         """
         return {}
+
+    # ---- missing cells: what a family says of some of its columns -----------------------------
+    # A family with `independent = True` need not write any of these.
+
+    @property
+    def marginalises(self):
+        """Whether the density of some of the columns is known, so that cells may be missing."""
+        return self.independent
+
+    def marginal(self, columns):
+        """The family of x[:, columns] alone (its densities; the priors stay those of all columns)."""
+        return self
+
+    def restrict(self, theta, columns):
+        """theta of x[:, columns] alone: every feature axis indexed; NumPy and PyTensor alike."""
+        out = {}
+        for name, p in self.parameters.items():
+            out[name] = theta[name]
+            for axis, dim in enumerate(p.dims, start=1):
+                if dim == "feature" and not p.isotropic:
+                    out[name] = out[name][(slice(None),) * axis + (columns,)]
+        return out
+
+    def log_density(self, x, theta):
+        """log f_k of the observed cells of each row, missing ones integrated out: (n, K); `logpdf` if none is NaN."""
+        if not np.isnan(x).any():
+            return self.logpdf(x, **theta)
+        d, out = x.shape[1], 0.0
+        if self.independent:
+            groups = [(np.flatnonzero(~np.isnan(x[:, j])), np.array([j])) for j in range(d)]
+        else:
+            groups = patterns(x)
+        for rows, columns in groups:
+            if len(columns) and len(rows):
+                part = self.marginal(columns).logpdf(x[np.ix_(rows, columns)], **self.restrict(theta, columns))
+                out = out if np.ndim(out) else np.zeros((len(x), part.shape[1]))
+                out[rows] += part
+        return out if np.ndim(out) else np.zeros((len(x), 1))
+
+    def update_missing(self, x, r, theta):
+        """`update` where x has missing cells: the numeric M-step on the observed ones."""
+        return Family.update(self, x, r, theta)
+
+    def expected_row(self, theta):
+        """E[x] under each component: (K, d)."""
+        if self.expectation is None:
+            raise InputError(
+                f"{type(self).__name__}(): the mean of a row is not known for this family, so a missing cell cannot be "
+                'filled with it; leave out impute="mean" and do not call impute().'
+            )
+        return theta[self.expectation]
+
+    def fill(self, x, theta):
+        """x with E[missing cells | observed cells, component] in its gaps: (n, d) -> (K, n, d)."""
+        return np.where(np.isnan(x), self.expected_row(theta)[:, None, :], x)
+
+    def draw_missing(self, x, z, rng, theta):
+        """x with a draw from p(missing cells | observed cells, z) in its gaps: (n, d)."""
+        return np.where(np.isnan(x), self.draw(z, rng, **theta), x)
 
     # ---- derived from the above -------------------------------------------------------------
 
@@ -424,6 +484,36 @@ class ExponentialFamily(Family):
     def update(self, x, r, theta):
         return self.mode(r.T @ self.sufficient(x), **theta)
 
+    # ---- missing cells ------------------------------------------------------------------------
+
+    def expected_sufficient(self, theta):
+        """E[Phi(x)] under each component: (K, F). Asked for only where cells are missing."""
+        raise InputError(
+            f"{type(self).__name__}(): it does not say what its sufficient statistics are on average "
+            "(`expected_sufficient`), so missing cells are not supported; drop or fill these rows."
+        )
+
+    def slots(self, d):
+        """(d, q): the features of Phi that belong to each column, in the order of the column's own Phi.
+
+        For independent features; here [1, first statistic of all columns, second statistic of all columns, ...].
+        """
+        q = self.sufficient(np.ones((1, 1))).shape[1] - 1
+        return 1 + np.arange(d)[:, None] + d * np.arange(q)
+
+    def complete_stats(self, stats, seen, theta, variance=True):
+        """Expected statistics of complete rows from those of the observed cells: (K, F_seen) -> (K, F).
+
+        E[r^T Phi(x) | observed cells, theta], affine in `stats`. seen: (d,) which columns were observed.
+        variance=False: Phi(E[x | ...]) instead, the shortcut that takes an imputed mean for an observation.
+        Here for independent features: a missing column's statistics are n_k E[phi | theta_k].
+        """
+        mean = self.expected_sufficient(theta) if variance else self.sufficient(self.expected_row(theta))
+        out = stats[:, :1] * mean
+        columns = np.flatnonzero(seen)
+        out[:, self.slots(len(seen))[columns]] = stats[:, self.slots(len(columns))]
+        return out
+
 
 def _dot(a, b):
     """Sum of a * b where a zero weight silences an infinite density."""
@@ -436,7 +526,7 @@ def families():
     while queue:
         cls = queue.pop()
         queue.extend(cls.__subclasses__())
-        concrete = not getattr(cls, "__abstractmethods__", None) and cls not in (Family, ExponentialFamily)
+        concrete = not getattr(cls, "__abstractmethods__", None) and not cls.__name__.startswith("_")
         if concrete and cls.alone is True:
             found[cls.__name__] = cls
     return dict(sorted(found.items()))

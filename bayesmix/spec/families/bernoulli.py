@@ -24,9 +24,10 @@ class Bernoulli(ExponentialFamily):
     prob: Prior = parameter("feature", support=supports.unit)
 
     expectation = "prob"
+    independent = True
 
     def check(self, x, names):
-        bad = np.argwhere((x != 0) & (x != 1))
+        bad = np.argwhere((x != 0) & (x != 1) & ~np.isnan(x))
         if len(bad):
             i, j = bad[0]
             raise InputError(
@@ -48,6 +49,10 @@ class Bernoulli(ExponentialFamily):
     def sufficient(self, x):
         """[1, x_1..x_d]."""
         return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+    def expected_sufficient(self, theta):
+        """[1, prob]."""
+        return np.concatenate([np.ones((len(theta["prob"]), 1)), theta["prob"]], axis=1)
 
     def natural(self, xp, prob):
         """[sum_j log(1 - p_j), logit p_j]; log 0 is -1e30, so that W stays finite."""

@@ -39,6 +39,7 @@ class Gaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+    independent = True
 
     def __post_init__(self):
         if self.var is not None and self.sd is not None:
@@ -78,6 +79,12 @@ class Gaussian(ExponentialFamily):
     def sufficient(self, x):
         """[1, x_1..x_d, x_1^2..x_d^2]."""
         return np.concatenate([np.ones((len(x), 1)), x, x**2], axis=1)
+
+    def expected_sufficient(self, theta):
+        """[1, m, m^2 + v]."""
+        mean = theta["mean"]
+        var = np.broadcast_to(theta["var"] if "var" in theta else theta["sd"] ** 2, mean.shape)
+        return np.concatenate([np.ones((len(mean), 1)), mean, mean**2 + var], axis=1)
 
     def natural(self, xp, mean, var=None, sd=None):
         """[-sum_j (m^2/v + log v + log 2 pi)/2, m/v, -1/(2 v)]."""

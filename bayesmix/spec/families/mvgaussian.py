@@ -8,6 +8,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.matrices import precision_and_log_det
+from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, Prior, draw_inverse_wishart, spread
 
 
@@ -26,6 +27,7 @@ class MvGaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+    marginalises = True
 
     @classmethod
     def named(cls, name, **priors):
@@ -102,6 +104,55 @@ class MvGaussian(ExponentialFamily):
         i, j = np.triu_indices(d)
         quadratic = P[:, i, j] * np.where(i == j, -0.5, -1.0) + xp.zeros_like(mean[:, :1])
         return xp.concatenate([one[:, None], linear, quadratic], axis=1)
+
+    def complete_stats(self, stats, seen, theta, variance=True):
+        """`complete_stats` by regression of the missing on the observed columns, with its residual covariance.
+
+        x_m | x_o ~ N(B x_o + c, V) turns n, sum x_o and sum x_o x_o' into the sums over complete rows.
+
+        References: Little & Rubin (2020), Statistical Analysis with Missing Data, section 11.2.1.
+        """
+        o, m = np.flatnonzero(seen), np.flatnonzero(~np.asarray(seen))
+        d, K = len(seen), len(stats)
+        B, c, V = regression(theta["mean"], theta["cov"], o, m)
+        n, s = stats[:, 0], stats[:, 1 : len(o) + 1]
+        oo = np.empty((K, len(o), len(o)))
+        i, j = np.triu_indices(len(o))
+        oo[:, i, j] = oo[:, j, i] = stats[:, len(o) + 1 :]
+        first = np.empty((K, d))
+        first[:, o] = s
+        fitted = (B @ s[..., None])[..., 0]
+        first[:, m] = fitted + n[:, None] * c
+        mo = B @ oo + c[:, :, None] * s[:, None, :]
+        mm = (mo @ np.swapaxes(B, 1, 2)) + first[:, m][:, :, None] * c[:, None, :]
+        if variance:
+            mm = mm + n[:, None, None] * V
+        second = np.empty((K, d, d))
+        second[:, o[:, None], o], second[:, m[:, None], o], second[:, m[:, None], m] = oo, mo, mm
+        second[:, o[:, None], m] = np.swapaxes(mo, 1, 2)
+        i, j = np.triu_indices(d)
+        return np.concatenate([n[:, None], first, 0.5 * (second[:, i, j] + second[:, j, i])], axis=1)
+
+    def fill(self, x, theta):
+        out = np.broadcast_to(x, (len(theta["mean"]), *x.shape)).copy()
+        for rows, o in patterns(x):
+            m = np.setdiff1d(np.arange(x.shape[1]), o)
+            if len(m):
+                B, c, _ = regression(theta["mean"], theta["cov"], o, m)
+                out[:, rows[:, None], m] = x[np.ix_(rows, o)] @ np.swapaxes(B, 1, 2) + c[:, None, :]
+        return out
+
+    def draw_missing(self, x, z, rng, theta):
+        out, noise = np.array(x), rng.standard_normal(x.shape)
+        for rows, o in patterns(x):
+            m = np.setdiff1d(np.arange(x.shape[1]), o)
+            if len(m):
+                B, c, V = regression(theta["mean"], theta["cov"], o, m)
+                factor = np.linalg.cholesky(np.broadcast_to(V, (len(c), *V.shape[1:])))
+                k, at = z[rows], np.ix_(rows, m)
+                out[at] = np.einsum("nij,nj->ni", np.broadcast_to(B, (len(c), *B.shape[1:]))[k], x[np.ix_(rows, o)])
+                out[at] += c[k] + np.einsum("nij,nj->ni", factor[k], noise[at])
+        return out
 
     def mode(self, stats, mean, cov):
         """The mean given the covariance, then the covariance given the mean (ECM).
@@ -215,6 +266,15 @@ def cov_mode(kernel, mean_prior, n, scatter, m, old):
     count = (count + a)[:, None, None]
     new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), old)
     return 0.5 * (new + np.swapaxes(new, -1, -2))
+
+
+def regression(mean, cov, o, m):
+    """B, c, V of x_m | x_o ~ N(B x_o + c, V) for index arrays o and m: (K, m, o), (K, m), (K, m, m)."""
+    across = cov[:, o[:, None], m]
+    B = np.swapaxes(np.linalg.solve(cov[:, o[:, None], o], across), 1, 2)
+    c = mean[:, m] - (B @ mean[:, o][..., None])[..., 0]
+    V = cov[:, m[:, None], m] - B @ across
+    return B, c, 0.5 * (V + np.swapaxes(V, 1, 2))
 
 
 def resolved(scatter, second):

@@ -24,9 +24,10 @@ class Poisson(ExponentialFamily):
     rate: Prior = parameter("feature", support=supports.positive)
 
     expectation = "rate"
+    independent = True
 
     def check(self, x, names):
-        bad = np.argwhere((x < 0) | (x != np.round(x)))
+        bad = np.argwhere((x < 0) | (x != np.round(x)) & ~np.isnan(x))
         if len(bad):
             i, j = bad[0]
             raise InputError(
@@ -52,6 +53,10 @@ class Poisson(ExponentialFamily):
     def sufficient(self, x):
         """[1, x_1..x_d]."""
         return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+    def expected_sufficient(self, theta):
+        """[1, rate]."""
+        return np.concatenate([np.ones((len(theta["rate"]), 1)), theta["rate"]], axis=1)
 
     def natural(self, xp, rate):
         """[-sum_j rate_j, log rate_j]; log 0 is -1e30, so that W stays finite."""
