@@ -27,6 +27,7 @@ ROWS = (
     ("spec.encode",),
     ("fit",),
     ("store",),
+    ("em.fused",),
     ("em.kernel",),
     ("em.engine", "em.surface"),
     ("em.starts", "em.modes"),

@@ -103,7 +103,7 @@ def m_step(problem, here, theta):
     own = model.own(theta)
     try:
         if problem.exponential:
-            own = model.family.mode(here.stats, **own)
+            own = mode(model.family, here, own)
         else:
             own = model.family.update(problem.x, here.stats, own)
     except np.linalg.LinAlgError:
@@ -112,6 +112,15 @@ def m_step(problem, here, theta):
     if any(c.field in own or not isinstance(c, MinWeight) or not c.hard for c in model.constraints):
         new = constrain(problem, here, theta, new)
     return new if inside(model, new) else None
+
+
+def mode(family, here, own):
+    """The family's M-step on statistics that may be taken about an origin of each component's own."""
+    if here.origin is None:
+        return family.mode(here.stats, **own)
+    name = family.location
+    new = family.moved(-here.origin).mode(here.stats, **own | {name: own[name] - here.origin})
+    return new | {name: new[name] + here.origin}
 
 
 def weight_step(model, counts, weight):
@@ -145,6 +154,8 @@ def expected(problem, here, theta):
     own = model.own(theta)
     with np.errstate(all="ignore"):
         if problem.exponential:
+            if here.origin is not None:
+                own = own | {model.family.location: own[model.family.location] - here.origin}
             q = np.sum(here.stats * model.family.natural(np, **own))
         else:
             log_f = model.family.logpdf(problem.x, **own)
@@ -216,4 +227,5 @@ def constrain(problem, here, old, new):
 def relabelled(problem, here, perm):
     """The same E-step with new component k being old component perm[k]."""
     stats = here.stats[perm] if problem.exponential else here.stats[:, perm]
-    return replace(here, counts=here.counts[perm], stats=stats)
+    origin = None if here.origin is None else here.origin[perm]
+    return replace(here, counts=here.counts[perm], stats=stats, origin=origin)

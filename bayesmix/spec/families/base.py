@@ -254,7 +254,12 @@ class ExponentialFamily(Family):
 
     The first feature is the constant 1 and carries the log normaliser, so that the E-step is one
     product Phi W^T and the statistics of the M-step are one product r^T Phi.
+
+    `features` tells the compiled kernel that it may build Phi itself, from x, in the cache: "linear" [1, x],
+    "diagonal" [1, x, x^2] or "full" [1, x, x_i x_j for i <= j]; None for anything else.
     """
+
+    features = None
 
     @abstractmethod
     def sufficient(self, x):

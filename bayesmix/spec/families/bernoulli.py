@@ -23,6 +23,7 @@ class Bernoulli(ExponentialFamily):
     prob: Prior = parameter("feature", support=supports.unit)
 
     expectation = "prob"
+    features = "linear"
 
     def check(self, x, names):
         bad = np.argwhere((x != 0) & (x != 1))

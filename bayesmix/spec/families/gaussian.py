@@ -38,6 +38,7 @@ class Gaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+    features = "diagonal"
 
     def __post_init__(self):
         if self.var is not None and self.sd is not None:

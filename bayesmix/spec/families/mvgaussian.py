@@ -25,6 +25,7 @@ class MvGaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+    features = "full"
 
     def logpdf(self, x, mean, cov):
         factor = np.broadcast_to(np.linalg.cholesky(cov), (len(mean), *cov.shape[1:]))

@@ -23,6 +23,7 @@ class Poisson(ExponentialFamily):
     rate: Prior = parameter("feature", support=supports.positive)
 
     expectation = "rate"
+    features = "linear"
 
     def check(self, x, names):
         bad = np.argwhere((x < 0) | (x != np.round(x)))
