@@ -37,27 +37,35 @@ class Run:
         return len(self.trace) - 1
 
 
-def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
+def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, before=()):
     """Climb from theta (coordinates of the data) until objective and theta stop moving.
 
     Stops when the objective rises by at most 16 max(tol^2, 4e-16) of its size and no parameter moves
     by more than tol of its field's size, at a collapse, or at max_iter. The last step is an E-step, so
-    responsibilities match theta.
+    responsibilities match theta. `stiffness` is a number, or a schedule: beta of iterations 0, 1, ..., whose
+    last value stays; F is that of each iteration's own beta, and the climb goes on at least to the last one.
+    `before` is the trace of iterations that led to theta.
     """
     model = problem.mixture
     theta = problem.inward(theta)
+    betas = np.atleast_1d(np.asarray(stiffness, dtype=np.float64))
+
+    def beta(i):
+        return float(betas[min(i, len(betas) - 1)])
+
+    trace = [tuple(row) for row in before]
     with np.errstate(all="ignore"):
-        here = problem.e_step(theta, stiffness)
+        here = problem.e_step(theta, beta(len(trace)))
         prior = sum(model.log_prior(theta).values())
-        trace = [(here.objective + prior, here.log_likelihood + prior)]
+        trace.append((here.objective + prior, here.log_likelihood + prior))
         thetas = [problem.outward(theta)] if keep else []
-        status = EXHAUSTED if np.isfinite(trace[0][0]) else COLLAPSED
-        for _ in range(max_iter if status == EXHAUSTED else 0):
+        status = EXHAUSTED if np.isfinite(trace[-1][0]) else COLLAPSED
+        for i in range(len(trace), max_iter + 1 if status == EXHAUSTED else 0):
             new = m_step(problem, here, theta)
             if new is None:
                 status = COLLAPSED
                 break
-            there = problem.e_step(new, stiffness)
+            there = problem.e_step(new, beta(i))
             prior = sum(model.log_prior(new).values())
             value = there.objective + prior
             if not np.isfinite(value):
@@ -65,10 +73,11 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
                 break
             size = max(1.0, abs(value))
             rise = value - trace[-1][0]
-            if rise < -1e-11 * size:
+            if rise < -1e-11 * size and beta(i) == beta(i - 1):
                 status = FALL
                 break
-            still = change(theta, new) <= tol and rise <= max(tol * tol, 4e-16) * size * 16
+            settled = i >= len(betas) and rise <= max(tol * tol, 4e-16) * size * 16
+            still = settled and change(theta, new) <= tol
             theta, here = new, there
             trace.append((value, there.log_likelihood + prior))
             if keep:

@@ -60,7 +60,7 @@ def put(typing, a, i, v):
     return types.void(a, types.int64, types.float64), code
 
 
-@njit(cache=True, fastmath={"contract"})
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
 def exp(v):
     """exp(v) for -700 <= v <= 700, to 1e-15 relative: 2^n times a Taylor polynomial of degree 13 on |r| <= log(2)/2."""
     t = v * LOG2_E + ROUND
@@ -89,7 +89,7 @@ def up4(n):
     return (n + 3) // 4 * 4
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def features(kind, x, at, m, phi):
     """Features of rows at..at+m of the columns x (d, n) into phi, flat (F, ROWS), zero in what is left of the block."""
     d = x.shape[0]
@@ -114,7 +114,7 @@ def features(kind, x, at, m, phi):
                 f += 1
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def scores(W, K, wide, used, phi, joint):
     """joint (K, ROWS) = W[:, :used] Phi^T; W is flat, (up4(K), wide)."""
     for k in range(0, K, 4):
@@ -137,7 +137,7 @@ def scores(W, K, wide, used, phi, joint):
                 put(joint, (k + 3) * ROWS + i, get(joint, (k + 3) * ROWS + i) + d0 * p0 + d1 * p1 + d2 * p2 + d3 * p3)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def collect(K, wide, phi, r, stats):
     """stats += r Phi; stats is flat, (up4(K), wide)."""
     for k in range(0, K, 4):
@@ -187,7 +187,7 @@ def collect(K, wide, phi, r, stats):
             stats[s + 3] += d3
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def sum_logs(total, weight, at, m):
     """sum_i weight_i log total_i of m rows, one log for eight rows where they have no weights."""
     out = 0.0
@@ -205,7 +205,7 @@ def sum_logs(total, weight, at, m):
     return out
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def soften(joint, K, beta, log_label, weight, at, m, top, total):
     """Scores (K, ROWS) become weighted responsibilities r ~ exp(beta l), in place.
 
@@ -274,7 +274,7 @@ def soften(joint, K, beta, log_label, weight, at, m, top, total):
     return firm, soft
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, stats):
     """One pass over rows start..stop: adds to stats (flat, (up4(K), up4(F))), returns objective and log likelihood.
 
@@ -342,7 +342,7 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
     (K, F), n = W.shape, x.shape[1]
     if not np.isfinite(W).all():
         return np.nan, np.nan, np.full((K, F), np.nan)
-    same = (W == W[0]).all(axis=0)
+    same = (W[0] == W).all(axis=0)
     used = F - int(np.argmin(same[::-1])) if not same.all() else 1
     padded = np.zeros((up4(K), up4(F)))
     padded[:K, :F] = W
