@@ -72,6 +72,16 @@ class Fit:
         r = self._responsibilities(self.best, self.data.x, self._log_label)
         return float(self.bic - 2 * self.data.row_weight @ np.log(r.max(axis=1)))
 
+    @property
+    def distortion(self):
+        """Mean squared distance of a row to the mean of its most probable component; k-means minimises it."""
+        centre = self.mixture.family.expectation
+        if centre is None:
+            raise InputError(f"Fit.distortion: {type(self.mixture.family).__name__} has no field that is its mean.")
+        z = self._responsibilities(self.best, self.data.x, self._log_label).argmax(axis=1)
+        away = ((self.data.x - self.best[centre][z]) ** 2).sum(axis=1)
+        return float(self.data.row_weight @ away / self.data.row_weight.sum())
+
     def _only_em(self, name):
         if self.engine != "em":
             raise InputError(f"Fit.{name}: defined at a maximum, so only for an EM fit; use bm.fit_em.")

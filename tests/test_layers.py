@@ -34,6 +34,7 @@ ROWS = (
     ("em.starts", "em.modes", "em.batch"),
     ("em.restarts",),
     ("em.fit_em",),
+    ("em.kmeans",),
     ("em",),
     ("mcmc",),
     ("diagnostics",),

@@ -114,10 +114,9 @@ def climb(problem, thetas, *, stiffness=1.0, max_iter=2000, tol=1e-8, into=None,
             theta = problem.outward({f: theta[f].copy() for f in model.parameters})
             how, done = int(ends[i, 0]), int(ends[i, 1])
             if how == loop.CARE:
-                runs.append(
-                    run(problem, thetas[at + i] if done == 0 else theta, stiffness=stiffness, max_iter=max_iter, tol=tol,
-                        before=trace[i, :done].copy())
-                )  # fmt: skip
+                begin = thetas[at + i] if done == 0 else theta
+                options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol}
+                runs.append(run(problem, begin, before=trace[i, :done].copy(), **options))
             else:
                 status = CONVERGED if how == loop.CONVERGED else EXHAUSTED
                 path = trace[i, : done + 1].copy()

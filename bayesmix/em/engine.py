@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.spec.climb import gradient
 from bayesmix.spec.constraints import MinWeight, water_fill
 
@@ -35,6 +36,38 @@ class Run:
     @property
     def iterations(self):
         return len(self.trace) - 1
+
+
+def schedule(stiffness, max_iter):
+    """The stiffness of iterations 0, 1, ... as a tuple, whose last value stays.
+
+    stiffness: a positive number; math.inf; a rising sequence ending at 1 or inf; or a callable that says such
+    values for i = 0, ..., max_iter.
+
+    References: Ueda & Nakano (1998), Neural Networks 11:271-282, for deterministic annealing.
+    """
+    said = [stiffness(i) for i in range(max_iter + 1)] if callable(stiffness) else stiffness
+    try:
+        betas = np.atleast_1d(np.array(said, dtype=np.float64))
+    except (TypeError, ValueError):
+        betas = np.empty(0)
+    if betas.ndim != 1 or not betas.size or not (betas > 0).all():
+        raise InputError(
+            "fit_em(stiffness=...): expected a positive number, math.inf, or a rising schedule of them that ends at "
+            f"1 or math.inf, got {stiffness!r}."
+        )
+    if betas.size > 1 and ((betas[1:] < betas[:-1]).any() or betas[-1] not in (1.0, np.inf)):
+        raise InputError(
+            f"fit_em(stiffness=...): expected a schedule that rises to 1 or math.inf, got one from {betas[0]:g} to "
+            f"{betas[-1]:g}{' that falls on the way' if (betas[1:] < betas[:-1]).any() else ''}; end it at 1.0."
+        )
+    last = int(np.argmax(betas == betas[-1]))
+    if last > max_iter:
+        raise InputError(
+            f"fit_em(stiffness=...): the schedule needs {last} iterations to reach {betas[-1]:g}, but max_iter is "
+            f"{max_iter}; raise max_iter."
+        )
+    return tuple(betas[: last + 1].tolist())
 
 
 def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, before=()):

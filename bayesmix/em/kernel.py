@@ -12,7 +12,7 @@ References: Higham (2002), Accuracy and Stability of Numerical Algorithms, secti
 rounding error of a product.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 
@@ -66,6 +66,14 @@ class Problem:
         label = mixture.log_label(data)
         label = None if label is None else np.ascontiguousarray(label)
         return cls(moved, columns.T, label, data.weight, origin)
+
+    def thinned(self, count):
+        """The same problem on some `count` of its rows, evenly spaced, or itself if it has no more."""
+        step = len(self.x) // count
+        if step < 2:
+            return self
+        label, weight = (None if a is None else np.ascontiguousarray(a[::step]) for a in (self.log_label, self.weight))
+        return replace(self, x=np.ascontiguousarray(self.x[::step].T).T, log_label=label, weight=weight)
 
     def inward(self, theta):
         """theta in centred coordinates."""
