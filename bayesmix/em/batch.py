@@ -1,6 +1,7 @@
 """All restarts of a small problem at once: which problems qualify, and how they get in and out."""
 
 import os
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
 
 SMALL = 2e6  # n K F up to which a pass is too short to be worth Python's own work around it
 TOGETHER = 64  # climbs between two reports of progress
+SETTLED, CARE = 0, 2  # how a climb ended, as in `loop`
 
 
 def suits(problem):
@@ -67,8 +69,9 @@ def _belief(problem):
     def box(v):
         return full(v, shape) if name == "cov" else full(v, shape)[:, :, None]
 
+    flat = not (np.any(t) or np.any(s))
     return (
-        weight_free, full(exponents, (K,)), mean_kind, full(t, (K, d)), full(s, (K, d)), not (np.any(t) or np.any(s)), scale_kind,
+        weight_free, full(exponents, (K,)), mean_kind, full(t, (K, d)), full(s, (K, d)), flat, scale_kind,
         np.ascontiguousarray(box(a)), np.ascontiguousarray(box(b)), np.ascontiguousarray(box(c)),
     )  # fmt: skip
 
@@ -78,52 +81,78 @@ def scale_name(family):
     return next(name for name in ("cov", "var", "sd") if name in family.parameters)
 
 
-def climb(problem, thetas, *, stiffness=1.0, max_iter=2000, tol=1e-8, into=None, progress=None):
-    """The runs from several thetas (coordinates of the data), as `engine.run` gives them one by one.
+@dataclass(frozen=True)
+class Batch:
+    """A problem that `suits`, as the compiled loop takes it."""
 
-    They are appended to `into` as they come, so that an interruption leaves what is done.
-    """
-    from bayesmix.em import fused, loop
+    problem: kernel.Problem
+    kind: int
+    scale: str  # the name of the scale field
+    rows: tuple  # x (d, n), log_label, row weights
+    belief: tuple
 
-    model, family, d = problem.mixture, problem.mixture.family, problem.x.shape[1]
-    kind, name = fused.KINDS[family.features], scale_name(family)
-    betas = np.atleast_1d(np.asarray(stiffness, dtype=np.float64))
-    x = _read_only(problem.columns)  # as the pass has it: one type, compiled once
-    label = _read_only(fused.NONE_2D if problem.log_label is None else problem.log_label)
-    row_weight = _read_only(fused.NONE if problem.weight is None else problem.weight)
-    belief = loop.Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE)
-    belief = belief._replace(constant=_constant(problem, belief, kind, name))
-    runs = [] if into is None else into
-    for at in range(0, len(thetas), TOGETHER):
-        part = [problem.inward(theta) for theta in thetas[at : at + TOGETHER]]
-        count, K = len(part), model.components
-        weight, mean, scale = (np.array([t[f] for t in part], dtype=np.float64) for f in ("weight", "mean", name))
-        scale = scale if name == "cov" else scale[..., None]
-        trace, counts, ends = np.empty((count, max_iter + 1, 2)), np.empty((count, K)), np.empty((count, 3))
+    @classmethod
+    def of(cls, problem):
+        """The batch of a problem."""
+        from bayesmix.em import fused, loop
+
+        family = problem.mixture.family
+        kind, name = fused.KINDS[family.features], scale_name(family)
+        label = fused.NONE_2D if problem.log_label is None else problem.log_label
+        weight = fused.NONE if problem.weight is None else problem.weight
+        rows = tuple(_read_only(a) for a in (problem.columns, label, weight))  # one type, compiled once
+        belief = loop.Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE)
+        belief = belief._replace(constant=_constant(problem, belief, kind, name))
+        return cls(problem, kind, name, rows, belief)
+
+    def climb(self, thetas, *, stiffness=1.0, max_iter=2000, tol=1e-8, into=None, progress=None):
+        """The runs from several thetas (coordinates of the data), as `engine.run` gives them one by one.
+
+        They are appended to `into` as they come, so that an interruption leaves what is done.
+        """
+        options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol}
+        betas = np.atleast_1d(np.asarray(stiffness, dtype=np.float64))
+        runs = [] if into is None else into
+        for at in range(0, len(thetas), TOGETHER):
+            part = thetas[at : at + TOGETHER]
+            for begin, (theta, path, counts, (how, _, log_likelihood)) in zip(
+                part, self._together(part, betas, max_iter, tol), strict=True
+            ):
+                if how == CARE:
+                    begin = theta if len(path) > 1 else begin
+                    runs.append(run(self.problem, begin, before=path[:-1], **options))
+                else:
+                    status = CONVERGED if how == SETTLED else EXHAUSTED
+                    runs.append(Run(theta, path[-1, 1], log_likelihood, counts, path, status))
+                if progress is not None:
+                    progress(len(runs))
+        return runs
+
+    def _together(self, thetas, betas, max_iter, tol):
+        """(theta, trace, counts, end) of each climb."""
+        from bayesmix.em import fused, loop
+
+        problem, full, count = self.problem, self.scale == "cov", len(thetas)
+        weight = np.array([t["weight"] for t in thetas], dtype=np.float64)
+        mean = np.array([t["mean"] for t in thetas], dtype=np.float64) - problem.origin
+        scale = np.array([t[self.scale] for t in thetas], dtype=np.float64)
+        scale = scale if full else scale[..., None]
+        trace, counts, ends = np.empty((count, max_iter + 1, 2)), np.empty(weight.shape), np.empty((count, 3))
         step = min(fused.threads(), count)
 
-        def work(first, a=(weight, mean, scale, trace, counts, ends), step=step):
-            loop.climbs(kind, x, label, row_weight, belief, betas, max_iter, tol, first, step, *a)
+        def work(first):
+            loop.climbs(self.kind, *self.rows, self.belief, betas, max_iter, tol, first, step, weight, mean, scale,
+                        trace, counts, ends)  # fmt: skip
 
         if step == 1:
             work(0)
         else:
             list(fused.pool(os.getpid()).map(work, range(step)))
+        mean += problem.origin
+        names = list(problem.mixture.parameters)
         for i in range(count):
-            theta = {"weight": weight[i], "mean": mean[i], name: scale[i] if name == "cov" else scale[i, ..., 0]}
-            theta = problem.outward({f: theta[f].copy() for f in model.parameters})
-            how, done = int(ends[i, 0]), int(ends[i, 1])
-            if how == loop.CARE:
-                begin = thetas[at + i] if done == 0 else theta
-                options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol}
-                runs.append(run(problem, begin, before=trace[i, :done].copy(), **options))
-            else:
-                status = CONVERGED if how == loop.CONVERGED else EXHAUSTED
-                path = trace[i, : done + 1].copy()
-                runs.append(Run(theta, path[-1, 1], ends[i, 2], counts[i].copy(), path, status))
-            if progress is not None:
-                progress(len(runs))
-    return runs
+            theta = {"weight": weight[i], "mean": mean[i], self.scale: scale[i] if full else scale[i, ..., 0]}
+            yield {f: theta[f].copy() for f in names}, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
 
 
 def _read_only(a):
@@ -138,7 +167,7 @@ def _constant(problem, belief, kind, name):
 
     theta, model = problem.central, problem.mixture
     K, F = model.components, problem.feature_count
-    W, wide = np.zeros(fused.up4(K) * fused.up4(F)), fused.up4(F)
+    W, wide = np.zeros(fused.up2(K) * fused.up4(F)), fused.up4(F)
     scale = np.array(theta[name] if name == "cov" else theta[name][..., None], dtype=np.float64)
     d = problem.x.shape[1]
     part = loop.dress(

@@ -2,7 +2,7 @@
 
 It computes what `kernel.Problem.plain_step` computes, and is tested against it. The features of 128 rows
 are built from the columns of x in scratch memory that stays in the cache, the scores W Phi^T and the
-statistics r Phi are products in 4 x 4 tiles, and exp is a polynomial that the compiler can vectorise.
+statistics r Phi are products in 2 x 4 tiles, and exp is a polynomial that the compiler can vectorise.
 Chunks of rows depend on n alone and are summed in order, so the number of threads changes no bit.
 """
 
@@ -89,6 +89,12 @@ def up4(n):
     return (n + 3) // 4 * 4
 
 
+@njit(cache=True)
+def up2(n):
+    """The next even number."""
+    return (n + 1) // 2 * 2
+
+
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def features(kind, x, at, m, phi):
     """Features of rows at..at+m of the columns x (d, n) into phi, flat (F, ROWS), zero in what is left of the block."""
@@ -116,39 +122,32 @@ def features(kind, x, at, m, phi):
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def scores(W, K, wide, used, phi, joint):
-    """joint (K, ROWS) = W[:, :used] Phi^T; W is flat, (up4(K), wide)."""
-    for k in range(0, K, 4):
-        for i in range(4 * ROWS):
+    """joint (K, ROWS) = W[:, :used] Phi^T; W is flat, (up2(K), wide)."""
+    for k in range(0, K, 2):
+        for i in range(2 * ROWS):
             put(joint, k * ROWS + i, 0.0)
         for f in range(0, used, 4):
-            a0, a1, a2, a3 = W[k * wide + f], W[k * wide + f + 1], W[k * wide + f + 2], W[k * wide + f + 3]
-            w = (k + 1) * wide + f
+            w = k * wide + f
+            a0, a1, a2, a3 = W[w], W[w + 1], W[w + 2], W[w + 3]
+            w += wide
             b0, b1, b2, b3 = W[w], W[w + 1], W[w + 2], W[w + 3]
-            w = (k + 2) * wide + f
-            c0, c1, c2, c3 = W[w], W[w + 1], W[w + 2], W[w + 3]
-            w = (k + 3) * wide + f
-            d0, d1, d2, d3 = W[w], W[w + 1], W[w + 2], W[w + 3]
             for i in range(ROWS):
                 p0, p1 = get(phi, f * ROWS + i), get(phi, (f + 1) * ROWS + i)
                 p2, p3 = get(phi, (f + 2) * ROWS + i), get(phi, (f + 3) * ROWS + i)
                 put(joint, k * ROWS + i, get(joint, k * ROWS + i) + a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3)
                 put(joint, (k + 1) * ROWS + i, get(joint, (k + 1) * ROWS + i) + b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3)
-                put(joint, (k + 2) * ROWS + i, get(joint, (k + 2) * ROWS + i) + c0 * p0 + c1 * p1 + c2 * p2 + c3 * p3)
-                put(joint, (k + 3) * ROWS + i, get(joint, (k + 3) * ROWS + i) + d0 * p0 + d1 * p1 + d2 * p2 + d3 * p3)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def collect(K, wide, phi, r, stats):
-    """stats += r Phi; stats is flat, (up4(K), wide)."""
-    for k in range(0, K, 4):
+    """stats += r Phi; stats is flat, (up2(K), wide)."""
+    for k in range(0, K, 2):
         for f in range(0, wide, 4):
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
-            c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = 0.0
             for i in range(ROWS):
                 p0, p1 = get(phi, f * ROWS + i), get(phi, (f + 1) * ROWS + i)
                 p2, p3 = get(phi, (f + 2) * ROWS + i), get(phi, (f + 3) * ROWS + i)
                 r0, r1 = get(r, k * ROWS + i), get(r, (k + 1) * ROWS + i)
-                r2, r3 = get(r, (k + 2) * ROWS + i), get(r, (k + 3) * ROWS + i)
                 a0 += r0 * p0
                 a1 += r0 * p1
                 a2 += r0 * p2
@@ -157,34 +156,16 @@ def collect(K, wide, phi, r, stats):
                 b1 += r1 * p1
                 b2 += r1 * p2
                 b3 += r1 * p3
-                c0 += r2 * p0
-                c1 += r2 * p1
-                c2 += r2 * p2
-                c3 += r2 * p3
-                d0 += r3 * p0
-                d1 += r3 * p1
-                d2 += r3 * p2
-                d3 += r3 * p3
             s = k * wide + f
             stats[s] += a0
             stats[s + 1] += a1
             stats[s + 2] += a2
             stats[s + 3] += a3
-            s = (k + 1) * wide + f
+            s += wide
             stats[s] += b0
             stats[s + 1] += b1
             stats[s + 2] += b2
             stats[s + 3] += b3
-            s = (k + 2) * wide + f
-            stats[s] += c0
-            stats[s + 1] += c1
-            stats[s + 2] += c2
-            stats[s + 3] += c3
-            s = (k + 3) * wide + f
-            stats[s] += d0
-            stats[s + 1] += d1
-            stats[s + 2] += d2
-            stats[s + 3] += d3
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -276,12 +257,12 @@ def soften(joint, K, beta, log_label, weight, at, m, top, total):
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, stats):
-    """One pass over rows start..stop: adds to stats (flat, (up4(K), up4(F))), returns objective and log likelihood.
+    """One pass over rows start..stop: adds to stats (flat, (up2(K), up4(F))), returns objective and log likelihood.
 
     W (flat, like stats) holds the log weights in its first column. Features from `used` on have the same
     weights in every component: they move a row's scores together and no responsibility.
     """
-    wide, high = up4(F), up4(K)
+    wide, high = up4(F), up2(K)
     phi, joint = scratch[: wide * ROWS], scratch[wide * ROWS : (wide + high) * ROWS]
     top, total = scratch[(wide + high) * ROWS : (wide + high + 1) * ROWS], scratch[(wide + high + 1) * ROWS :]
     phi[:] = 0.0
@@ -310,7 +291,7 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
 
 @njit(cache=True)
 def size_of_scratch(K, F):
-    return (up4(F) + up4(K) + 2) * ROWS
+    return (up4(F) + up2(K) + 2) * ROWS
 
 
 LINE, TABLE = types.Array(types.float64, 1, "C", readonly=True), types.Array(types.float64, 2, "C", readonly=True)
@@ -344,7 +325,7 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
         return np.nan, np.nan, np.full((K, F), np.nan)
     same = (W[0] == W).all(axis=0)
     used = F - int(np.argmin(same[::-1])) if not same.all() else 1
-    padded = np.zeros((up4(K), up4(F)))
+    padded = np.zeros((up2(K), up4(F)))
     padded[:K, :F] = W
     columns = np.ascontiguousarray(x)
     size = max(1, -(-n // (CHUNKS * ROWS))) * ROWS

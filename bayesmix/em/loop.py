@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from bayesmix.em.fused import rows, size_of_scratch, up4
+from bayesmix.em.fused import rows, size_of_scratch, up2, up4
 
 DIAGONAL, FULL = 2, 3  # as in fused.KINDS
 FIXED, NORMAL, CONJUGATE, INVERSE, SD = range(5)  # the kernels of the priors, as numbers
@@ -331,7 +331,7 @@ def climb(kind, x, label, row_weight, belief, betas, max_iter, tol, weight, mean
     K, d = mean.shape
     F, n = len(belief.largest), x.shape[1]
     wide = up4(F)
-    W, stats = np.zeros(up4(K) * wide), np.empty(up4(K) * wide)
+    W, stats = np.zeros(up2(K) * wide), np.empty(up2(K) * wide)
     P, scratch = np.empty((len(scale), d, d)), np.empty(size_of_scratch(K, F))
     old_weight, old_mean, old_scale = weight.copy(), mean.copy().ravel(), scale.copy().ravel()
     done, last, change, log_likelihood = 0, len(betas) - 1, np.inf, np.nan

@@ -13,7 +13,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
 from bayesmix.em.surface import Surface, definite
@@ -113,6 +112,8 @@ def match(problem, reference, theta):
 
 def assign(problem, a, b):
     """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
+    from scipy.optimize import linear_sum_assignment
+
     perm, overlap = np.arange(problem.mixture.components), a.T @ b
     for block in problem.blocks_of_components:
         block = np.array(block)

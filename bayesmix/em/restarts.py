@@ -21,7 +21,7 @@ def climb_all(problem, start, *, restarts, seed, workers=1, progress=None, **opt
         if batch.suits(problem) and not options.get("keep"):
             options.pop("keep", None)
             thetas = [starts.draw(start, problem, np.random.default_rng(child)) for child in children]
-            batch.climb(problem, thetas, into=runs, progress=lambda done: step(done, count), **options)
+            batch.Batch.of(problem).climb(thetas, into=runs, progress=lambda done: step(done, count), **options)
         elif workers > 1 and count > 1:
             from joblib import Parallel, delayed
 
