@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from bayesmix.data import Chunks, Data, datasets, read_data
 from bayesmix.em.fit_em import fit_em
+from bayesmix.em.kmeans import kmeans
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.spec.constraints import MinWeight, Order
@@ -110,6 +111,7 @@ __all__ = [
     "datasets",
     "families",
     "fit_em",
+    "kmeans",
     "parameter",
     "read_data",
     *_LAZY,

@@ -83,6 +83,16 @@ class Fit:
         """Whether `data` is a sample of the rows that were fitted (they were read in chunks)."""
         return self.settings.get("chunks", {}).get("rows", self.data.n) > self.data.n
 
+    @property
+    def distortion(self):
+        """Mean squared distance of a row to the mean of its most probable component; k-means minimises it."""
+        centre = self.mixture.family.expectation
+        if centre is None:
+            raise InputError(f"Fit.distortion: {type(self.mixture.family).__name__} has no field that is its mean.")
+        z = self._responsibilities(self.best, self.data.x, self._log_label).argmax(axis=1)
+        away = ((self.data.x - self.best[centre][z]) ** 2).sum(axis=1)
+        return float(self.data.row_weight @ away / self.data.row_weight.sum())
+
     def _only_em(self, name):
         if self.engine != "em":
             raise InputError(f"Fit.{name}: defined at a maximum, so only for an EM fit; use bm.fit_em.")

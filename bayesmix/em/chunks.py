@@ -57,7 +57,9 @@ class Stream:
                 rows = slice(at, at + step)
                 part = None if label is None else label[rows]
                 weight = None if chunk.weight is None else chunk.weight[rows]
-                yield replace(problem, x=chunk.x[rows] - problem.origin, log_label=part, weight=weight, stream=None)
+                yield replace(
+                    problem, x=chunk.x[rows] - problem.origin, log_label=part, weight=weight, added=True, stream=None
+                )
             n += chunk.n
         if n != self.survey.n:
             raise InputError(

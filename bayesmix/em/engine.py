@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.spec.climb import gradient
 from bayesmix.spec.constraints import MinWeight, water_fill
 
@@ -38,27 +39,67 @@ class Run:
         return len(self.trace) - 1
 
 
-def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
+def schedule(stiffness, max_iter):
+    """The stiffness of iterations 0, 1, ... as a tuple, whose last value stays.
+
+    stiffness: a positive number; math.inf; a rising sequence ending at 1 or inf; or a callable that says such
+    values for i = 0, ..., max_iter.
+
+    References: Ueda & Nakano (1998), Neural Networks 11:271-282, for deterministic annealing.
+    """
+    said = [stiffness(i) for i in range(max_iter + 1)] if callable(stiffness) else stiffness
+    try:
+        betas = np.atleast_1d(np.array(said, dtype=np.float64))
+    except (TypeError, ValueError):
+        betas = np.empty(0)
+    if betas.ndim != 1 or not betas.size or not (betas > 0).all():
+        raise InputError(
+            "fit_em(stiffness=...): expected a positive number, math.inf, or a rising schedule of them that ends at "
+            f"1 or math.inf, got {stiffness!r}."
+        )
+    if betas.size > 1 and ((betas[1:] < betas[:-1]).any() or betas[-1] not in (1.0, np.inf)):
+        raise InputError(
+            f"fit_em(stiffness=...): expected a schedule that rises to 1 or math.inf, got one from {betas[0]:g} to "
+            f"{betas[-1]:g}{' that falls on the way' if (betas[1:] < betas[:-1]).any() else ''}; end it at 1.0."
+        )
+    last = int(np.argmax(betas == betas[-1]))
+    if last > max_iter:
+        raise InputError(
+            f"fit_em(stiffness=...): the schedule needs {last} iterations to reach {betas[-1]:g}, but max_iter is "
+            f"{max_iter}; raise max_iter."
+        )
+    return tuple(betas[: last + 1].tolist())
+
+
+def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, before=()):
     """Climb from theta (coordinates of the data) until objective and theta stop moving.
 
     Stops when the objective rises by at most 16 max(tol^2, 4e-16) of its size and no parameter moves
     by more than tol of its field's size, at a collapse, or at max_iter. The last step is an E-step, so
-    responsibilities match theta.
+    responsibilities match theta. `stiffness` is a number, or a schedule: beta of iterations 0, 1, ..., whose
+    last value stays; F is that of each iteration's own beta, and the climb goes on at least to the last one.
+    `before` is the trace of iterations that led to theta.
     """
     model = problem.mixture
     theta = problem.inward(theta)
+    betas = np.atleast_1d(np.asarray(stiffness, dtype=np.float64))
+
+    def beta(i):
+        return float(betas[min(i, len(betas) - 1)])
+
+    trace = [tuple(row) for row in before]
     with np.errstate(all="ignore"):
-        here = problem.e_step(theta, stiffness)
+        here = problem.e_step(theta, beta(len(trace)))
         prior = sum(model.log_prior(theta).values())
-        trace = [(here.objective + prior, here.log_likelihood + prior)]
+        trace.append((here.objective + prior, here.log_likelihood + prior))
         thetas = [problem.outward(theta)] if keep else []
-        status = EXHAUSTED if np.isfinite(trace[0][0]) else COLLAPSED
-        for _ in range(max_iter if status == EXHAUSTED else 0):
+        status = EXHAUSTED if np.isfinite(trace[-1][0]) else COLLAPSED
+        for i in range(len(trace), max_iter + 1 if status == EXHAUSTED else 0):
             new = m_step(problem, here, theta)
             if new is None:
                 status = COLLAPSED
                 break
-            there = problem.e_step(new, stiffness)
+            there = problem.e_step(new, beta(i))
             prior = sum(model.log_prior(new).values())
             value = there.objective + prior
             if not np.isfinite(value):
@@ -66,10 +107,11 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False):
                 break
             size = max(1.0, abs(value))
             rise = value - trace[-1][0]
-            if rise < -1e-11 * size and problem.impute is None:
+            if rise < -1e-11 * size and beta(i) == beta(i - 1) and problem.impute is None:
                 status = FALL
                 break
-            still = change(theta, new) <= tol and rise <= max(tol * tol, 4e-16) * size * 16
+            settled = i >= len(betas) and rise <= max(tol * tol, 4e-16) * size * 16
+            still = settled and change(theta, new) <= tol
             theta, here = new, there
             trace.append((value, there.log_likelihood + prior))
             if keep:
@@ -104,7 +146,7 @@ def m_step(problem, here, theta):
     own = model.own(theta)
     try:
         if problem.exponential:
-            own = model.family.mode(here.stats, **own)
+            own = mode(model.family, here, own)
         else:
             update = model.family.update if problem.parts is None else model.family.update_missing
             own = update(problem.x, here.stats, own)
@@ -114,6 +156,15 @@ def m_step(problem, here, theta):
     if any(c.field in own or not isinstance(c, MinWeight) or not c.hard for c in model.constraints):
         new = constrain(problem, here, theta, new)
     return new if inside(model, new) else None
+
+
+def mode(family, here, own):
+    """The family's M-step on statistics that may be taken about an origin of each component's own."""
+    if here.origin is None:
+        return family.mode(here.stats, **own)
+    name = family.location
+    new = family.moved(-here.origin).mode(here.stats, **own | {name: own[name] - here.origin})
+    return new | {name: new[name] + here.origin}
 
 
 def weight_step(model, counts, weight):
@@ -148,6 +199,8 @@ def expected(problem, here, theta):
     with np.errstate(all="ignore"):
         try:
             if problem.exponential:
+                if here.origin is not None:
+                    own = own | {model.family.location: own[model.family.location] - here.origin}
                 q = np.sum(here.stats * model.family.natural(np, **own))
             else:
                 log_f = model.family.log_density(problem.x, own)
@@ -218,4 +271,5 @@ def constrain(problem, here, old, new):
 def relabelled(problem, here, perm):
     """The same E-step with new component k being old component perm[k]."""
     stats = here.stats[perm] if problem.exponential else here.stats[:, perm]
-    return replace(here, counts=here.counts[perm], stats=stats)
+    origin = None if here.origin is None else here.origin[perm]
+    return replace(here, counts=here.counts[perm], stats=stats, origin=origin)

@@ -7,6 +7,7 @@ import numpy as np
 from bayesmix.agreement import compare
 from bayesmix.data.chunks import Chunks, opened
 from bayesmix.em import chunks, missing, modes, restarts, starts
+from bayesmix.em.engine import schedule
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -37,7 +38,8 @@ def fit_em(
         restarts: number of random starts (one climb when `start` is not random).
         start: "kmeans++" (default), "random" (responsibilities), "rows", "prior", "jitter" (near the data
             mean), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
-        stiffness: 1 climbs the log posterior; math.inf is classification EM.
+        stiffness: 1 climbs the log posterior; math.inf is classification EM (hard assignments); a sequence, or a
+            callable of the iteration, that rises to 1 or math.inf is deterministic annealing.
         max_iter, tol: a climb stops when no parameter moves by more than `tol` relative to its field.
         keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`).
         seed: any whole number; left out, a fresh one is drawn and recorded.
@@ -50,14 +52,13 @@ def fit_em(
     Raises:
         InputError: the model and the data do not fit together, or an argument is wrong.
 
-    References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38.
+    References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38; Ueda & Nakano (1998), Neural Networks 11:271-282.
     """
     data = opened(data)
     for name, value in {"restarts": restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
-    if not isinstance(stiffness, int | float | np.number) or not stiffness > 0:
-        raise InputError(f"fit_em(stiffness=...): expected a positive number or math.inf, got {stiffness!r}.")
+    betas = schedule(stiffness, max_iter)
     if impute not in (None, "mean"):
         raise InputError(f'fit_em(impute={impute!r}): expected None, which is exact, or "mean".')
     found = None
@@ -78,9 +79,9 @@ def fit_em(
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
     runs, partial = climb_all(
         problem, begin, restarts=restarts, seed=seed, workers=workers, progress=progress,
-        stiffness=stiffness, max_iter=max_iter, tol=tol, keep=keep_trace,
+        stiffness=betas, max_iter=max_iter, tol=tol, keep=keep_trace,
     )  # fmt: skip
-    optima = tuple(modes.census(problem, runs))
+    optima = tuple(modes.census(problem, runs, betas[-1]))
     best = optima[0] if optima else None
     if best is None or best.kind == "collapsed":
         raise InputError(
@@ -90,7 +91,7 @@ def fit_em(
     K = model.components
     settings = {
         "seed": seed, "restarts": len(runs), "start": begin if isinstance(begin, str) else "given",
-        "stiffness": str(stiffness), "max_iter": max_iter, "tol": tol, "partial": partial,
+        "stiffness": ", ".join(map(str, betas)), "max_iter": max_iter, "tol": tol, "partial": partial,
         "impute": impute, "notes": model.unbounded(data) + ([missing.SHORTCUT] if impute else []),
     }  # fmt: skip
     if found is not None:
@@ -111,7 +112,11 @@ def fit_em(
 
 
 def kernel_certificate(problem, data, seed, draws=20):
-    """The two NumPy readings, `logpdf` and the kernel, on prior draws; `bm.certificate` adds PyMC's."""
+    """The two NumPy readings, `logpdf` and the kernel, on prior draws; `bm.certificate` adds PyMC's.
+
+    Of many rows only some 4000, evenly spaced, are taken, so that the check costs little and stores little.
+    """
+    problem = problem.thinned(4000)
     rng = np.random.default_rng(seed)
     model, own, fast = problem.mixture, [], []
     for _ in range(draws):

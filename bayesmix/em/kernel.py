@@ -4,17 +4,26 @@ With W = natural(theta) the E-step is one product W Phi^T and the M-step's stati
 product r^T Phi, for every exponential family. Rows are taken in blocks, so nothing of size n x K
 is ever stored. Data are centred once, the specification with them: differences of large numbers
 never meet.
+
+The pass is written twice: readably in NumPy (`Problem.plain_step`: the oracle of the tests, and what runs
+where numba is absent), and compiled (`em/fused.py`).
+
+References: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, for the bound on the
+rounding error of a product.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 
 import numpy as np
 
 from bayesmix.em import missing
 from bayesmix.spec.missing import column_means, column_sd
 
+COMPILED = find_spec("numba") is not None
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
+KEEP = 30e6  # bytes of features that are kept from one pass to the next
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
 TOLERANCE = 1e-10  # largest rounding error of a component's log density before `logpdf` takes over
 
@@ -25,13 +34,15 @@ class Pass:
 
     objective: sum_i weight_i (1/beta) log sum_k exp(beta l_ik); log_likelihood: the same at beta = 1.
     counts: (K,) sum_i weight_i r_ik. stats: (K, F) r^T Phi, or the responsibilities (n, K) themselves
-    for a family that is not exponential (both weighted by the rows).
+    for a family that is not exponential (both weighted by the rows). origin: (K, d) or None; row k of stats is
+    taken of Phi(x - origin_k), which keeps the moments of a narrow component exact.
     """
 
     objective: float
     log_likelihood: float
     counts: np.ndarray
     stats: np.ndarray
+    origin: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Problem:
     constants: dict = field(default_factory=dict)  # Fixed fields that move with x, as they were (data coordinates)
     impute: str | None = None  # "mean": missing cells count as observed at their conditional mean (not EM)
     whole: bool = False  # a part of another problem, whose gaps its family reads itself
+    added: bool = False  # its statistics are added to those of other problems, so all are about the same origin
     stream: object = None  # where the rows are read in chunks (em/chunks.py), x being a sample of them
 
     @classmethod
@@ -58,8 +70,19 @@ class Problem:
         moving = [n for n, p in mixture.family.parameters.items() if p.moves and not p.free]
         given = mixture.draw_unconstrained(np.random.default_rng(0), data.d) if moving else {}
         constants = {name: given[name] for name in moving}
+        columns = np.empty((data.d, data.n))  # each column of x contiguous, as the compiled pass reads it
+        np.subtract(data.x.T, origin[:, None], out=columns)
         allowed = mixture.log_allowed(data)
-        return cls(moved, data.x - origin, allowed, data.weight, origin, constants, impute)
+        allowed = None if allowed is None else np.ascontiguousarray(allowed)
+        return cls(moved, columns.T, allowed, data.weight, origin, constants, impute)
+
+    def thinned(self, count):
+        """The same problem on some `count` of its rows, evenly spaced, or itself if it has no more."""
+        step = len(self.x) // count
+        if step < 2:
+            return self
+        label, weight = (None if a is None else np.ascontiguousarray(a[::step]) for a in (self.log_label, self.weight))
+        return replace(self, x=np.ascontiguousarray(self.x[::step].T).T, log_label=label, weight=weight)
 
     def inward(self, theta):
         """theta in centred coordinates."""
@@ -84,8 +107,13 @@ class Problem:
     @cached_property
     def units(self):
         """The natural size of each unconstrained coordinate, (p,): numeric steps are taken in these."""
+        return self.mixture.units(self.central, self.column_sd)
+
+    @cached_property
+    def column_sd(self):
+        """Standard deviation of the observed cells of each column, (d,), 1 for a constant one."""
         sd = column_sd(self.x) if self.stream is None else self.stream.sd
-        return self.mixture.units(self.central, np.where(sd > 0, sd, 1.0))
+        return np.where(sd > 0, sd, 1.0)
 
     @cached_property
     def exponential(self):
@@ -112,38 +140,65 @@ class Problem:
         return missing.parts(self) if not self.whole and np.isnan(self.x).any() else None
 
     @cached_property
+    def columns(self):
+        """x^T, (d, n), C-contiguous."""
+        return np.ascontiguousarray(self.x.T)
+
+    @cached_property
     def features(self):
         """Phi^T, (F, n)."""
         return np.ascontiguousarray(self.mixture.family.sufficient(self.x).T)
+
+    @cached_property
+    def feature_count(self):
+        return self.mixture.family.sufficient(self.x[:1]).shape[1]
+
+    def feature_rows(self, rows):
+        """Phi^T of a block of rows, (F, rows): kept in memory only where that is little."""
+        if self.feature_count * len(self.x) * 8 <= KEEP:
+            return self.features[:, rows]
+        return np.ascontiguousarray(self.mixture.family.sufficient(self.x[rows]).T)
 
     @cached_property
     def base(self):
         return self.mixture.family.base(self.x) if self.exponential else np.zeros(len(self.x))
 
     @cached_property
+    def base_total(self):
+        """sum_i weight_i base_i."""
+        return float(self.base.sum() if self.weight is None else self.weight @ self.base)
+
+    @cached_property
     def largest(self):
         """Largest absolute value of each feature, (F,): bounds the rounding error of W Phi^T."""
-        return np.abs(self.features).max(axis=1)
+        return np.max([np.abs(self.feature_rows(rows)).max(axis=1) for rows in self.blocks()], axis=0)
 
     def blocks(self):
         n = len(self.x)
         return [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
 
+    def log_weight(self, theta):
+        """log w, (K,), with -1e30 for log 0."""
+        with np.errstate(divide="ignore"):
+            return np.maximum(np.log(theta["weight"]), -1e30)
+
+    def rough(self, W):
+        """(K,): components whose W Phi^T may be off by more than 1e-10, so that `logpdf` must take over."""
+        return np.finfo(float).eps * (np.abs(W) @ self.largest) > TOLERANCE
+
     def log_joint(self, theta, rows, W=None):
         """log w_k + log f_k(x_i) - base_i + log_label_ik for a block of rows: (K, rows)."""
         family = self.mixture.family
-        with np.errstate(divide="ignore"):
-            log_weight = np.maximum(np.log(theta["weight"]), -1e30)[:, None]
         if self.exponential:
             W = family.natural(np, **self.mixture.own(theta)) if W is None else W
-            out = W @ self.features[:, rows]
-            rough = np.finfo(float).eps * (np.abs(W) @ self.largest) > TOLERANCE
+            out = W @ self.feature_rows(rows)
+            rough = self.rough(W)
             if rough.any():
                 exact = family.logpdf(self.x[rows], **self.mixture.own(theta)).T - self.base[rows]
                 out[rough] = exact[rough]
-            out += log_weight
         else:
-            out = family.logpdf(self.x[rows], **self.mixture.own(theta)).T + log_weight
+            out = family.logpdf(self.x[rows], **self.mixture.own(theta)).T
+        out = out + self.log_weight(theta)[:, None]
         if self.log_label is not None:
             out += np.maximum(self.log_label[rows].T, -1e30)
         return out
@@ -154,9 +209,39 @@ class Problem:
             return self.stream.e_step(self, theta, beta)
         if self.parts is not None:
             return missing.e_step(self, theta, beta)
-        K = self.mixture.components
-        W = self.mixture.family.natural(np, **self.mixture.own(theta)) if self.exponential else None
-        stats = np.zeros((K, len(self.features))) if self.exponential else np.empty((len(self.x), K))
+        if COMPILED and self.exponential:
+            W = self.mixture.family.natural(np, **self.mixture.own(theta))
+            if not self.rough(W).any():
+                return self.compiled_step(theta, W, beta)
+        return self.plain_step(theta, beta)
+
+    def compiled_step(self, theta, W, beta=1.0):
+        """`plain_step` by the compiled kernel, for W = natural(theta) whose rounding is harmless."""
+        from bayesmix.em import fused
+
+        W = W.copy()
+        W[:, 0] += self.log_weight(theta)
+        kind = self.mixture.family.features
+        if kind is not None:
+            objective, log_likelihood, stats = fused.scan(
+                kind, self.columns, W, self.log_label, self.weight, float(beta)
+            )
+        else:
+            objective, log_likelihood, stats = 0.0, 0.0, np.zeros(W.shape)
+            for rows in self.blocks() if self.feature_count * len(self.x) * 8 > KEEP else [slice(None)]:
+                label = None if self.log_label is None else self.log_label[rows]
+                weight = None if self.weight is None else self.weight[rows]
+                part = fused.scan(None, self.feature_rows(rows), W, label, weight, float(beta))
+                objective, log_likelihood, stats = objective + part[0], log_likelihood + part[1], stats + part[2]
+        base = self.base_total
+        return Pass(float(objective + base), float(log_likelihood + base), stats[:, 0].copy(), stats)
+
+    def plain_step(self, theta, beta=1.0):
+        """One pass over all rows, in NumPy."""
+        K, family = self.mixture.components, self.mixture.family
+        W = family.natural(np, **self.mixture.own(theta)) if self.exponential else None
+        origin = self.origins(theta, self.rough(W)) if self.exponential else None
+        stats = np.zeros((K, self.feature_count)) if self.exponential else np.empty((len(self.x), K))
         counts, objective, log_likelihood = np.zeros(K), 0.0, 0.0
         for rows in self.blocks():
             joint = self.log_joint(theta, rows, W)
@@ -164,15 +249,38 @@ class Problem:
             r, row, soft = soften(joint, beta)
             if weight is not None:
                 r, row, soft = r * weight, row * weight, soft * weight
-            base = self.base[rows].sum() if weight is None else self.base[rows] @ weight
-            objective += row.sum() + base
-            log_likelihood += soft.sum() + base
+            objective += row.sum()
+            log_likelihood += soft.sum()
             counts += r.sum(axis=1)
             if self.exponential:
-                stats += r @ self.features[:, rows].T
+                stats += self.moments(r, rows, origin)
             else:
                 stats[rows] = r.T
-        return Pass(float(objective), float(log_likelihood), counts, stats)
+        base = self.base_total
+        return Pass(float(objective + base), float(log_likelihood + base), counts, stats, origin)
+
+    def origins(self, theta, rough):
+        """Where each component's moments are taken about: (K, d), its location where it is rough, else 0.
+
+        None where no component is rough, or where the family cannot move its origin.
+        """
+        location = self.mixture.family.location
+        if self.added or not rough.any() or not isinstance(location, str) or not np.isfinite(theta[location]).all():
+            return None
+        if self.mixture.family.moved(-theta[location]) is None:
+            return None
+        return np.where(rough[:, None], theta[location], 0.0)
+
+    def moments(self, r, rows, origin):
+        """r Phi for responsibilities r (K, rows): (K, F), row k about origin_k."""
+        if origin is None:
+            return r @ self.feature_rows(rows).T
+        out = np.empty((len(r), self.feature_count))
+        still = (origin == 0).all(axis=1)
+        out[still] = r[still] @ self.feature_rows(rows).T
+        for k in np.flatnonzero(~still):
+            out[k] = r[k] @ self.mixture.family.sufficient(self.x[rows] - origin[k])
+        return out
 
     def responsibilities(self, theta):
         """r (n, K) at stiffness 1 and the row terms (n,)."""
@@ -184,15 +292,24 @@ class Problem:
             r[rows], row[rows] = part.T, term + self.base[rows]
         return r, row
 
-    def statistics(self, r, theta=None):
-        """The statistics of given responsibilities (n, K), weighted by the rows, and their counts.
+    def statistics(self, r, origin=None, theta=None):
+        """The statistics (about origin) of given responsibilities, weighted by the rows, and their counts.
 
-        theta: where cells are missing, the theta given which they are completed.
+        r: (n, K), or (n,) whole numbers: the component of each row.
+        theta: where cells are missing, the theta given which the statistics are completed.
         """
         if self.parts is not None:
-            return missing.statistics(self, r, theta)
-        r = r if self.weight is None else r * self.weight[:, None]
-        return (self.features @ r).T if self.exponential else r, r.sum(axis=0)
+            return missing.statistics(self, np.eye(self.mixture.components)[r] if r.ndim == 1 else r, theta)
+        if not self.exponential:
+            r = np.eye(self.mixture.components)[r] if r.ndim == 1 else r
+            r = r if self.weight is None else r * self.weight[:, None]
+            return r, r.sum(axis=0)
+        stats = np.zeros((self.mixture.components, self.feature_count))
+        for rows in self.blocks():
+            part = np.eye(self.mixture.components)[r[rows]] if r.ndim == 1 else r[rows]
+            part = part.T if self.weight is None else part.T * self.weight[rows]
+            stats += self.moments(part, rows, origin)
+        return stats, stats[:, 0].copy()
 
 
 def soften(joint, beta):

@@ -56,7 +56,7 @@ def parts(problem):
 def _part(problem, family, rows, x):
     label, weight = (None if a is None else a[rows] for a in (problem.log_label, problem.weight))
     mixture = replace(problem.mixture, family=family, constraints=())
-    return replace(problem, mixture=mixture, x=x, log_label=label, weight=weight, whole=True)
+    return replace(problem, mixture=mixture, x=x, log_label=label, weight=weight, whole=True, added=True)
 
 
 def e_step(problem, theta, beta):

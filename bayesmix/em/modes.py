@@ -13,7 +13,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
 from bayesmix.em.surface import Surface, definite
@@ -52,10 +51,14 @@ class Mode:
         return {name: getattr(self, name) for name in self.ROW}
 
 
-def census(problem, runs):
-    """Distinct optima, best first; collapsed restarts come last, as one line."""
+def census(problem, runs, stiffness=1.0):
+    """Distinct optima, best first; collapsed restarts come last, as one line.
+
+    Climbs that ended at another stiffness than 1 are ranked by their own objective and neither polished nor weighed:
+    their ends are no optima of the log posterior.
+    """
     kept = [i for i, r in enumerate(runs) if r.status not in (COLLAPSED, FALL) and np.isfinite(r.log_posterior)]
-    kept.sort(key=lambda i: -runs[i].log_posterior)
+    kept.sort(key=lambda i: -runs[i].trace[-1][0])
     groups = []
     for i in kept:
         for group in groups:
@@ -64,8 +67,9 @@ def census(problem, runs):
                 break
         else:
             groups.append([i])
-    modes = [_examine(problem, runs, group) for group in groups]
-    modes = _weigh_once(problem, _merge(problem, modes))
+    modes = [_examine(problem, runs, group, stiffness) for group in groups]
+    if stiffness == 1.0:
+        modes = _weigh_once(problem, _merge(problem, modes))
     best = modes[0] if modes else None
     modes = [replace(m, differs=differs(problem, best, m)) for m in modes]
     lost = tuple(i for i, r in enumerate(runs) if r.status == COLLAPSED)
@@ -108,6 +112,8 @@ def match(problem, reference, theta, blocks=None):
 
 def assign(problem, a, b, blocks=None):
     """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
+    from scipy.optimize import linear_sum_assignment
+
     perm, overlap = np.arange(problem.mixture.components), a.T @ b
     for block in problem.blocks_of_components if blocks is None else blocks:
         block = np.array(block)
@@ -135,13 +141,15 @@ def kind_of(problem, theta, counts):
     return "interior"
 
 
-def _examine(problem, runs, group):
+def _examine(problem, runs, group, stiffness=1.0):
     """Polish the best run of a group and weigh it."""
     r = runs[group[0]]
     theta, value = problem.inward(r.theta), r.log_posterior
     kind, p = kind_of(problem, theta, r.counts), problem.mixture.df(problem.x.shape[1])
     nan = Mode(r.theta, value, r.log_likelihood, len(group), len(group) / len(runs), kind, np.nan, False, np.nan,
                "", "", restarts=tuple(sorted(group)))  # fmt: skip
+    if stiffness != 1.0:
+        return replace(nan, reason=f"at stiffness {stiffness:g} the climb ends at an optimum of another objective")
     if kind != "interior":
         return replace(nan, reason=f"the optimum is not an interior one ({kind})")
     if problem.impute is not None:

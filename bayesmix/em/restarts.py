@@ -1,12 +1,14 @@
-"""Many starts: one climb from each, in this process or in workers, with the same result."""
+"""Many starts: one climb from each, as one batch, in this process or in workers, with the same result."""
 
 import numpy as np
 
-from bayesmix.em import engine, starts
+from bayesmix.em import batch, engine, starts
 
 
 def climb_all(problem, start, *, restarts, seed, workers=1, progress=None, **options):
     """The runs of all restarts, in order, and whether Ctrl-C ended them early.
+
+    Small Gaussian problems run as one batch (`em/batch.py`), others one climb at a time, here or in workers.
 
     Restart i draws its start from the i-th child of `seed`, so the result depends on neither the
     number of workers nor the order of execution. A start that is not random is climbed from once.
@@ -16,7 +18,11 @@ def climb_all(problem, start, *, restarts, seed, workers=1, progress=None, **opt
     step = progress or (lambda done, total: None)
     runs = []
     try:
-        if workers > 1 and count > 1:
+        if batch.suits(problem) and not options.get("keep"):
+            options.pop("keep", None)
+            thetas = [starts.draw(start, problem, np.random.default_rng(child)) for child in children]
+            batch.Batch.of(problem).climb(thetas, into=runs, progress=lambda done: step(done, count), **options)
+        elif workers > 1 and count > 1:
             from joblib import Parallel, delayed
 
             jobs = (delayed(one)(problem, start, child, options) for child in children)

@@ -5,7 +5,7 @@ import numpy as np
 from bayesmix.em.engine import change, m_step
 from bayesmix.em.kernel import Pass
 from bayesmix.errors import InputError
-from bayesmix.spec.missing import column_means, column_sd
+from bayesmix.spec.missing import column_means
 
 NAMES = ("kmeans++", "random", "rows", "prior", "jitter")
 
@@ -35,7 +35,7 @@ def resolve(start, model, data):
     if array.shape == (data.n,) and np.issubdtype(array.dtype, np.integer):
         if array.min() < 0 or array.max() >= K:
             raise InputError(f"fit_em(start=labels): expected labels in 0..{K - 1}, got {array.min()}..{array.max()}.")
-        return np.eye(K)[array]
+        return array.astype(np.int64)
     if array.shape == (data.n, K) and np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all() or (array < 0).any() or not (array.sum(axis=1) > 0).all():
             raise InputError("fit_em(start=r): expected responsibilities >= 0 with a positive sum in each row.")
@@ -49,6 +49,7 @@ def resolve(start, model, data):
 def draw(start, problem, rng):
     """The theta (coordinates of the data) at which this start begins; `rng` is used by the named ones."""
     model, (n, d) = problem.mixture, problem.x.shape
+    K = model.components
     if isinstance(start, dict):
         return start
     if isinstance(start, str) and start == "prior":
@@ -56,67 +57,100 @@ def draw(start, problem, rng):
     if not isinstance(start, str):
         r = start
     elif start == "random":
-        r = rng.dirichlet(np.ones(model.components), size=n)
+        r = rng.dirichlet(np.ones(K), size=n)
     elif start == "jitter":
-        r = np.full((n, model.components), 1 / model.components) * (1 + 0.01 * rng.random((n, model.components)))
+        r = np.full((n, K), 1 / K) * (1 + 0.01 * rng.random((n, K)))
     else:
         r = partition(problem, rng, spread=start == "kmeans++")
+    if problem.log_label is None and r.ndim == 1:
+        return from_responsibilities(problem, r)
+    r = np.eye(K)[r] if r.ndim == 1 else r
     if problem.log_label is not None:
         r = r * np.exp(problem.log_label) + 1e-12 * np.exp(problem.log_label)
     return from_responsibilities(problem, r / r.sum(axis=1, keepdims=True))
 
 
 def partition(problem, rng, spread):
-    """Rows assigned to the nearest of K rows, chosen far apart (D^2 sampling) or uniformly.
+    """The nearest of K rows for each row, (n,): rows chosen far apart (D^2 sampling) or uniformly.
 
     Components tied to labels start at the mean of their labelled rows instead; a component that is excluded
     from some rows, by labels or by its family, starts at one of the others and is given none of them.
-    Distances are over the observed cells, scaled up to all columns; a row without any belongs to every
-    component alike.
+    Distances are in units of the columns' standard deviations, over the observed cells, scaled up to all
+    columns; a row without any belongs to every component alike, and then (n, K) responsibilities come back.
 
     References: Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
     x, K = problem.x, problem.mixture.components
-    sd = column_sd(x)
-    y = x / np.where(sd > 0, sd, 1.0)
-    blank = np.isnan(y).all(axis=1)
-    centres, own = np.full((K, y.shape[1]), np.nan), np.ones((len(y), K), dtype=bool)
+    unit, blank = problem.column_sd, np.isnan(x).all(axis=1)
+    own = None if problem.log_label is None else np.isfinite(problem.log_label)
+    centres = np.full((K, x.shape[1]), np.nan)
     if problem.log_label is not None:
         own = np.isfinite(problem.log_label)
         for k in range(K):
             tied = own[:, k] & (own.sum(axis=1) == 1)
             if tied.any():
-                centres[k] = column_means(y[tied])
-    for k in rng.permutation(np.flatnonzero(np.isnan(centres[:, 0]))):
-        known = centres[~np.isnan(centres[:, 0])]
-        able = own[:, k] & ~blank
-        p = None if able.all() or not able.any() else able / able.sum()
-        if spread and len(known):
-            far = distances(y, known).min(axis=1) * (able | (p is None))
-            p = far / far.sum() if far.sum() > 0 else p
-        centres[k] = np.nan_to_num(y[rng.choice(len(y), p=p)])  # a gap: the mean of its column, which is 0 here
-    r = np.eye(K)[np.where(own, distances(y, centres), np.inf).argmin(axis=1)]
+                centres[k] = column_means(x[tied])
+    far, nearest = np.full(len(x), np.inf), np.zeros(len(x), dtype=np.int64)
+
+    def add(k):
+        for rows in problem.blocks():
+            away = distances((x[rows] - centres[k]) / unit)
+            if own is not None:
+                away = np.where(own[rows, k], away, np.inf)
+            closer = away < far[rows]
+            far[rows] = np.where(closer, away, far[rows])
+            nearest[rows] = np.where(closer, k, nearest[rows])
+
+    open_ones = np.isnan(centres[:, 0])
+    for k in np.flatnonzero(~open_ones):
+        add(k)
+    for k in rng.permutation(np.flatnonzero(open_ones)):
+        able = ~blank if own is None else ~blank & own[:, k]
+        able = able if able.any() else np.ones(len(x), dtype=bool)
+        pull = np.where(able, far, 0.0) if spread else able.astype(float)
+        if np.isinf(pull).any():  # rows that no component has yet
+            pull = np.isinf(pull).astype(float)
+        even = not pull.any() or (pull == pull[0]).all()
+        centres[k] = x[rng.choice(len(x), p=None if even else pull / pull.sum())]
+        centres[k] = np.where(np.isnan(centres[k]), column_means(x), centres[k])
+        add(k)
+    if not blank.any():
+        return nearest
+    r = np.eye(K)[nearest]
     r[blank] = 1 / K
     return r
 
 
-def distances(y, centres):
-    """Squared distances over the observed cells of each row, scaled up to all columns: (n, K)."""
-    away = (y[:, None, :] - centres) ** 2
-    seen = ~np.isnan(y)
+def distances(away):
+    """Squared lengths of the rows of `away` (n, d) over their observed cells, scaled up to all columns: (n,)."""
+    seen = ~np.isnan(away)
     if seen.all():
-        return away.sum(axis=2)
-    return np.nan_to_num(away).sum(axis=2) * (y.shape[1] / np.maximum(seen.sum(axis=1), 1))[:, None]
+        return (away**2).sum(axis=1)
+    return np.nansum(away**2, axis=1) * away.shape[1] / np.maximum(seen.sum(axis=1), 1)
 
 
 def from_responsibilities(problem, r):
-    """theta after M-steps on fixed responsibilities: one where that is exact, up to 20 where it is conditional."""
+    """theta after M-steps on fixed responsibilities, (n, K), or (n,) components.
+
+    One M-step where that is exact, up to 20 where it is conditional. A second pass takes the moments about
+    the means of the first, so that a narrow component starts with its own covariance, not with rounding.
+    """
     theta = problem.central
+    location = problem.mixture.family.location
     with np.errstate(all="ignore"):
+        stats, counts = problem.statistics(r, theta=theta)
+        here = Pass(0.0, 0.0, counts, stats)
+        whole = problem.exponential and problem.parts is None and isinstance(location, str)
+        if whole and location == problem.mixture.family.expectation:
+            means = stats[:, 1 : 1 + problem.x.shape[1]] / np.where(counts > 0, counts, 1.0)[:, None]
+            origin = problem.origins({location: means}, np.ones(len(means), dtype=bool))
+            if origin is not None:
+                here = Pass(0.0, 0.0, counts, problem.statistics(r, origin)[0], origin)
         for i in range(20):
-            if i == 0 or problem.parts is not None:  # where cells are missing the statistics depend on theta
-                stats, counts = problem.statistics(r, theta)
-            new = m_step(problem, Pass(0.0, 0.0, counts, stats), theta)
+            if i and problem.parts is not None:  # where cells are missing the statistics depend on theta
+                stats, counts = problem.statistics(r, theta=theta)
+                here = Pass(0.0, 0.0, counts, stats)
+            new = m_step(problem, here, theta)
             if new is None:
                 break
             moved, theta = change(theta, new), new

@@ -122,7 +122,7 @@ class Prior(ABC):
         return None
 
     def shifted(self, by):
-        """The same belief about value + by (a (d,) array), or None if that is not expressible."""
+        """The same belief about value + by ((d,), or (K, d)), or None if that is not expressible."""
         return None
 
     def __repr__(self):
@@ -182,7 +182,7 @@ class Fixed(Prior):
         return np.array(spread(self.value, shape))
 
     def shifted(self, by):
-        return Fixed(self.value + by)
+        return Fixed(_plus(self.value, by))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -231,6 +231,11 @@ class Flat(Prior):
         return replace(self, proxy=self.proxy.shifted(by) if self.proxy else None)
 
 
+def _plus(value, by):
+    """A hyperparameter moved by (d,), or by (K, d), one step per component."""
+    return (spread(value, by.shape) if by.ndim == 2 else value) + by
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Normal(Prior):
     """v ~ N(mean, sd^2), independently."""
@@ -258,7 +263,7 @@ class Normal(Prior):
         return precision, precision * spread(self.mean, shape)
 
     def shifted(self, by):
-        return Normal(self.mean + by, self.sd)
+        return Normal(_plus(self.mean, by), self.sd)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -314,7 +319,7 @@ class ConjugateNormal(Prior):
         return spread(self.mean, shape) + z / root
 
     def shifted(self, by):
-        return ConjugateNormal(self.mean + by, self.kappa)
+        return ConjugateNormal(_plus(self.mean, by), self.kappa)
 
 
 def _sd(theta, xp):
@@ -393,7 +398,7 @@ class Uniform(Prior):
         return (0.0,) * KERNELS[kernel] if kernel in ("normal", "inverse gamma", "scale", "gamma", "beta") else None
 
     def shifted(self, by):
-        return Uniform(self.lower + by, self.upper + by)
+        return Uniform(_plus(self.lower, by), _plus(self.upper, by))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

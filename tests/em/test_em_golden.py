@@ -376,6 +376,21 @@ def test_comp755(golden):
     np.testing.assert_allclose(fit.best["weight"], seed["converged_alpha"], rtol=1e-7)
 
 
+def test_comp755_as_the_notes_run_it(golden):
+    """The notes' own M-step, sum_i q_ik x_i / (1e-5 + n_k), on this package's E-step: their printed trace."""
+    seed, x = golden("seeds")["seed001"], golden("seed001_data")[:, :2]
+    model = bm.Mixture(bm.Gaussian(mean=F(), var=bm.Fixed(1.0), isotropic=True, shared=True), 3, weight=F())
+    theta = {"weight": np.full(3, 1 / 3), "mean": np.array(seed["initial_mus"]).T, "var": np.ones((1, 1))}
+    trace = []
+    for _ in range(5):
+        joint = model.log_joint(x, theta)
+        trace.append(logsumexp(joint, axis=1).sum())
+        r = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        n = r.sum(axis=0)
+        theta = theta | {"weight": n / len(x), "mean": r.T @ x / (1e-5 + n[:, None])}
+    np.testing.assert_allclose(trace, seed["notes_trace"], rtol=1e-10)
+
+
 def test_bishop_three_gaussians(golden):
     seed, rows = golden("seeds")["seed000_bishop"], golden("seed000_bishop3_seed0")
     x, z = rows[:, :2], rows[:, 2].astype(int)

@@ -109,6 +109,7 @@ class Family(ABC):
     least_columns = 1  # the smallest number of columns that makes sense
     count = None  # the number of components that the family itself settles, None for any
     exponential = False  # whether it has `sufficient` and `natural`
+    features = None  # which features the compiled kernel builds itself, see ExponentialFamily
     alone = True  # whether it can be the family of a mixture by itself
     independent = False  # whether the features are independent given the component
 
@@ -443,6 +444,9 @@ class ExponentialFamily(Family):
 
     The first feature is the constant 1 and carries the log normaliser, so that the E-step is one
     product Phi W^T and the statistics of the M-step are one product r^T Phi.
+
+    `features` tells the compiled kernel that it may build Phi itself, from x, in the cache: "linear" [1, x],
+    "diagonal" [1, x, x^2] or "full" [1, x, x_i x_j for i <= j]; None for anything else.
     """
 
     exponential = True

@@ -24,6 +24,7 @@ class Bernoulli(ExponentialFamily):
     prob: Prior = parameter("feature", support=supports.unit)
 
     expectation = "prob"
+    features = "linear"
     independent = True
 
     def check(self, x, names):

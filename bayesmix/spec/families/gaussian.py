@@ -39,6 +39,7 @@ class Gaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+    features = "diagonal"
     independent = True
 
     def __post_init__(self):

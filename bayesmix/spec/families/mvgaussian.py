@@ -27,6 +27,7 @@ class MvGaussian(ExponentialFamily):
     shared: bool = False
 
     location = expectation = "mean"
+    features = "full"
     marginalises = True
 
     @classmethod

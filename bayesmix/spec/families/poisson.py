@@ -24,6 +24,7 @@ class Poisson(ExponentialFamily):
     rate: Prior = parameter("feature", support=supports.positive)
 
     expectation = "rate"
+    features = "linear"
     independent = True
 
     def check(self, x, names):

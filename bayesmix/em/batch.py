@@ -1,0 +1,179 @@
+"""All restarts of a small problem at once: which problems qualify, and how they get in and out."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmix.em import kernel
+from bayesmix.em.engine import CONVERGED, EXHAUSTED, Run, run
+from bayesmix.spec.families import Gaussian, MvGaussian
+from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
+
+SMALL = 2e6  # n K F up to which a pass is too short to be worth Python's own work around it
+TOGETHER = 64  # climbs between two reports of progress
+SETTLED, CARE = 0, 2  # how a climb ended, as in `loop`
+
+
+def suits(problem):
+    """Whether the compiled loop serves this problem: few rows, Gaussian, conjugate or flat priors, no constraint.
+
+    It looks at the problem alone, so that neither restarts nor workers change which loop is run.
+    """
+    model = problem.mixture
+    if not kernel.COMPILED or problem.stream is not None or model.constraints:
+        return False
+    if type(model.family) not in (Gaussian, MvGaussian):
+        return False
+    if len(problem.x) * model.components * problem.feature_count > SMALL or not np.isfinite(problem.x).all():
+        return False
+    return _belief(problem) is not None
+
+
+def _belief(problem):
+    """The priors as the fields of `loop.Belief` up to `constant`, or None without closed form."""
+    from bayesmix.em.loop import CONJUGATE, FIXED, INVERSE, NORMAL, SD
+
+    model, d = problem.mixture, problem.x.shape[1]
+    K, family = model.components, model.family
+    weight_free = not model.is_constant("weight")
+    (exponents,) = model.weight.conjugate("dirichlet", (K,)) if weight_free else (np.zeros(K),)
+
+    mean, shape = family.mean, (K, d)
+    if np.isfinite(mean.interval).any():
+        return None
+    if isinstance(mean, Fixed):
+        mean_kind, t, s = FIXED, 0.0, 0.0
+    elif isinstance(mean, ConjugateNormal):
+        mean_kind, t, s = CONJUGATE, spread(mean.kappa, (K,))[:, None], spread(mean.mean, shape)
+    elif mean.conjugate("normal", shape) is not None:
+        mean_kind, (t, s) = NORMAL, mean.conjugate("normal", shape)
+    else:
+        return None
+
+    name = scale_name(family)
+    prior, shape = family.parameters[name].prior, model.field_shape(name, d)
+    named = {"cov": "inverse wishart", "var": "inverse gamma", "sd": "scale"}[name]
+    kernel_of = None if isinstance(prior, Fixed) else prior.conjugate(named, shape)
+    if isinstance(prior, Fixed):
+        # a known sd is told from a known variance by the sign of c
+        scale_kind, (a, b, c) = FIXED, (0.0, 0.0, -1.0 if name == "sd" else 0.0)
+    elif kernel_of is None or (name != "cov" and prior.interval != (-np.inf, np.inf)):
+        return None
+    else:
+        scale_kind, (a, b, c) = (SD, kernel_of) if name == "sd" else (INVERSE, (*kernel_of, 0.0))
+        a = np.reshape(a, (-1, 1, 1)) if name == "cov" else a
+
+    def full(v, shape):
+        v = np.asarray(v, dtype=np.float64)
+        return np.array(np.broadcast_to(v, shape), dtype=np.float64, order="C")
+
+    def box(v):
+        return full(v, shape) if name == "cov" else full(v, shape)[:, :, None]
+
+    flat = not (np.any(t) or np.any(s))
+    return (
+        weight_free, full(exponents, (K,)), mean_kind, full(t, (K, d)), full(s, (K, d)), flat, scale_kind,
+        np.ascontiguousarray(box(a)), np.ascontiguousarray(box(b)), np.ascontiguousarray(box(c)),
+    )  # fmt: skip
+
+
+def scale_name(family):
+    """The family's scale field."""
+    return next(name for name in ("cov", "var", "sd") if name in family.parameters)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A problem that `suits`, as the compiled loop takes it."""
+
+    problem: kernel.Problem
+    kind: int
+    scale: str  # the name of the scale field
+    rows: tuple  # x (d, n), log_label, row weights
+    belief: tuple
+
+    @classmethod
+    def of(cls, problem):
+        """The batch of a problem."""
+        from bayesmix.em import fused, loop
+
+        family = problem.mixture.family
+        kind, name = fused.KINDS[family.features], scale_name(family)
+        label = fused.NONE_2D if problem.log_label is None else problem.log_label
+        weight = fused.NONE if problem.weight is None else problem.weight
+        rows = tuple(_read_only(a) for a in (problem.columns, label, weight))  # one type, compiled once
+        belief = loop.Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE)
+        belief = belief._replace(constant=_constant(problem, belief, kind, name))
+        return cls(problem, kind, name, rows, belief)
+
+    def climb(self, thetas, *, stiffness=1.0, max_iter=2000, tol=1e-8, into=None, progress=None):
+        """The runs from several thetas (coordinates of the data), as `engine.run` gives them one by one.
+
+        They are appended to `into` as they come, so that an interruption leaves what is done.
+        """
+        options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol}
+        betas = np.atleast_1d(np.asarray(stiffness, dtype=np.float64))
+        runs = [] if into is None else into
+        for at in range(0, len(thetas), TOGETHER):
+            part = thetas[at : at + TOGETHER]
+            for begin, (theta, path, counts, (how, _, log_likelihood)) in zip(
+                part, self._together(part, betas, max_iter, tol), strict=True
+            ):
+                if how == CARE:
+                    begin = theta if len(path) > 1 else begin
+                    runs.append(run(self.problem, begin, before=path[:-1], **options))
+                else:
+                    status = CONVERGED if how == SETTLED else EXHAUSTED
+                    runs.append(Run(theta, path[-1, 1], log_likelihood, counts, path, status))
+                if progress is not None:
+                    progress(len(runs))
+        return runs
+
+    def _together(self, thetas, betas, max_iter, tol):
+        """(theta, trace, counts, end) of each climb."""
+        from bayesmix.em import fused, loop
+
+        problem, full, count = self.problem, self.scale == "cov", len(thetas)
+        weight = np.array([t["weight"] for t in thetas], dtype=np.float64)
+        mean = np.array([problem.inward(t)["mean"] for t in thetas], dtype=np.float64)
+        scale = np.array([t[self.scale] for t in thetas], dtype=np.float64)
+        scale = scale if full else scale[..., None]
+        trace, counts, ends = np.empty((count, max_iter + 1, 2)), np.empty(weight.shape), np.empty((count, 3))
+        step = min(fused.threads(), count)
+
+        def work(first):
+            loop.climbs(self.kind, *self.rows, self.belief, betas, max_iter, tol, first, step, weight, mean, scale,
+                        trace, counts, ends)  # fmt: skip
+
+        if step == 1:
+            work(0)
+        else:
+            list(fused.pool(os.getpid()).map(work, range(step)))
+        names = list(problem.mixture.parameters)
+        for i in range(count):
+            theta = {"weight": weight[i], "mean": mean[i], self.scale: scale[i] if full else scale[i, ..., 0]}
+            theta = problem.outward({f: theta[f].copy() for f in names})
+            yield theta, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
+
+
+def _read_only(a):
+    out = np.ascontiguousarray(a).view()
+    out.flags.writeable = False
+    return out
+
+
+def _constant(problem, belief, kind, name):
+    """What the kernels of the priors leave out of the log prior, read off at one theta."""
+    from bayesmix.em import fused, loop
+
+    theta, model = problem.central, problem.mixture
+    K, F = model.components, problem.feature_count
+    W, wide = np.zeros(fused.up2(K) * fused.up4(F)), fused.up4(F)
+    scale = np.array(theta[name] if name == "cov" else theta[name][..., None], dtype=np.float64)
+    d = problem.x.shape[1]
+    part = loop.dress(
+        kind, np.array(theta["weight"]), np.array(theta["mean"]), scale,
+        belief._replace(tolerance=np.inf), W, wide, np.empty((len(scale), d, d)),
+    )  # fmt: skip
+    return float(sum(model.log_prior(theta).values()) - part)

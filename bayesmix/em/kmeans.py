@@ -1,0 +1,39 @@
+"""k-means, which is a mixture: unit variance, equal weights, infinite stiffness."""
+
+import math
+
+import numpy as np
+
+from bayesmix.data.data import Data
+from bayesmix.em.fit_em import fit_em
+from bayesmix.errors import InputError
+from bayesmix.spec.families import Gaussian
+from bayesmix.spec.mixture import Mixture
+from bayesmix.spec.priors import Fixed, Flat
+
+
+def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, workers=1, progress=None):
+    """The `Fit` of k spherical components of unit variance and equal weight under hard assignments: Lloyd's algorithm.
+
+    `fit.best["mean"]` are the centres, `fit.predict(x)` the clusters and `fit.distortion` the mean squared distance
+    of a row to its centre. A cluster that loses its last row keeps its centre. Columns are taken as they
+    are: divide them by their standard deviations first where their units differ.
+
+    Args:
+        x: (n, d) array, data frame or `Data`.
+        k: number of clusters.
+        restarts, start, seed, max_iter, workers, progress: as for `fit_em`; a start may also be the (k, d) centres.
+
+    Raises:
+        InputError: k is not a whole number between 1 and n, or an argument is wrong.
+
+    References: Lloyd (1982), IEEE Trans. Inf. Theory 28:129-137; Bishop (2006), section 9.3.2.
+    """
+    data = x if isinstance(x, Data) else Data(x)
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= data.n:
+        raise InputError(f"kmeans(k=...): expected a whole number from 1 to the {data.n} rows, got {k!r}.")
+    model = Mixture(Gaussian(mean=Flat(), var=Fixed(1.0), isotropic=True, shared=True), k, weight=Fixed([1 / k] * k))
+    options = {"restarts": restarts, "seed": seed, "max_iter": max_iter, "workers": workers, "progress": progress}
+    if np.shape(start) == (k, data.d) and not isinstance(start, str):
+        start = {"weight": np.full(k, 1 / k), "mean": start, "var": [[1.0]]}
+    return fit_em(model, data, start=start, stiffness=math.inf, **options)

@@ -1,0 +1,119 @@
+"""The compiled loop against the readable one, restart for restart."""
+
+import math
+
+import numpy as np
+import pytest
+
+import bayesmix as bm
+from bayesmix.em import batch, engine, fused, starts
+from bayesmix.em.kernel import Problem
+
+F = bm.Flat
+CENTRE, WISHART = [3.4, 70], bm.InverseWishart(4, [[0.4, 0], [0, 80]])
+FAMILIES = {
+    "VVV": bm.MvGaussian(mean=F(), cov=F()),
+    "EEE": bm.MvGaussian(mean=F(), cov=F(), shared=True),
+    "default": bm.MvGaussian(),
+    "conjugate": bm.MvGaussian(mean=bm.ConjugateNormal(CENTRE, 0.1), cov=WISHART),
+    "conjugate shared": bm.MvGaussian(mean=bm.ConjugateNormal(CENTRE, 0.1), cov=WISHART, shared=True),
+    "fixed cov": bm.MvGaussian(mean=bm.Normal(CENTRE, [1, 9]), cov=bm.Fixed([[0.2, 0.3], [0.3, 30]])),
+    "fixed mean": bm.MvGaussian(mean=bm.Fixed([[2, 54], [4.3, 80], [3, 70]]), cov=WISHART),
+    "per component": bm.MvGaussian(mean=bm.Normal([[2, 55], [4, 80], [3, 70]], [1, 10]), cov=WISHART),
+    "VVI": bm.Gaussian(mean=F(), var=F()),
+    "VII": bm.Gaussian(mean=F(), var=F(), isotropic=True),
+    "EII": bm.Gaussian(mean=F(), var=F(), isotropic=True, shared=True),
+    "var": bm.Gaussian(),
+    "sd": bm.Gaussian(mean=bm.Normal(CENTRE, [1, 9]), sd=bm.HalfNormal([1, 20])),
+    "sd shared": bm.Gaussian(mean=F(), sd=F(), shared=True),
+    "conjugate var": bm.Gaussian(mean=bm.ConjugateNormal(CENTRE, [1.0, 2, 3]), var=bm.InverseGamma(2, [1, 30])),
+    "conjugate sd": bm.Gaussian(mean=bm.ConjugateNormal(CENTRE, 0.5), sd=bm.HalfNormal([1, 20]), isotropic=False),
+    "fixed sd": bm.Gaussian(mean=F(), sd=bm.Fixed([0.5, 7])),
+}
+WEIGHTS = {"flat": F(), "dirichlet": bm.Dirichlet([2.0, 3.0, 1.5]), "fixed": bm.Fixed([0.5, 0.3, 0.2])}
+
+
+def problem_of(family, faithful, weight="flat", label=False, row_weight=False):
+    n = faithful.n
+    data = bm.Data(
+        faithful.x,
+        label=np.where(np.arange(n) % 7 == 0, (faithful.x[:, 1] > 65).astype(int), -1) if label else None,
+        weight=np.random.default_rng(0).uniform(0.5, 2, n) if row_weight else None,
+    )
+    return Problem.of(bm.Mixture(FAMILIES[family], 3, weight=WEIGHTS[weight]).resolve(data), data)
+
+
+def both(problem, count=3, **options):
+    thetas = [starts.draw("kmeans++", problem, np.random.default_rng(i)) for i in range(count)]
+    return batch.Batch.of(problem).climb(thetas, **options), [engine.run(problem, theta, **options) for theta in thetas]
+
+
+def agree(a, b):
+    assert a.status == b.status
+    assert a.trace.shape == b.trace.shape
+    np.testing.assert_allclose(a.trace, b.trace, rtol=1e-11)
+    assert a.log_likelihood == pytest.approx(b.log_likelihood, rel=1e-11)
+    np.testing.assert_allclose(a.counts, b.counts, rtol=1e-6)
+    assert engine.change(b.theta, a.theta) < 1e-7
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_the_loops_agree(family, faithful):
+    problem = problem_of(family, faithful)
+    assert batch.suits(problem)
+    for a, b in zip(*both(problem, max_iter=25), strict=True):
+        agree(a, b)
+        said = sum(bm.Mixture(FAMILIES[family], 3, weight=F()).log_posterior(faithful, a.theta).values())
+        assert a.log_posterior == pytest.approx(said, rel=1e-10)
+
+
+@pytest.mark.parametrize("stiffness", [1.0, 0.4, math.inf, (0.2, 0.5, 0.8, 1.0)])
+@pytest.mark.parametrize("weight,label,row_weight", [("dirichlet", True, False), ("fixed", False, True)])
+@pytest.mark.parametrize("family", ["VVV", "sd"])
+def test_under_every_option(family, weight, label, row_weight, stiffness, faithful):
+    problem = problem_of(family, faithful, weight, label, row_weight)
+    for a, b in zip(*both(problem, max_iter=20, stiffness=stiffness), strict=True):
+        agree(a, b)
+
+
+def test_to_the_end(faithful):
+    problem = problem_of("default", faithful)
+    for a, b in zip(*both(problem), strict=True):
+        assert a.status == b.status == "converged" and abs(a.iterations - b.iterations) <= 1
+        assert a.log_posterior == pytest.approx(b.log_posterior, rel=1e-12)
+
+
+def test_what_needs_care_is_left_to_python():
+    """A collapse, under flat priors, ends as `engine.run` ends it, after the same iterations."""
+    x = np.append(np.random.default_rng(0).normal(size=40), 30.0)
+    problem = Problem.of(bm.Mixture(bm.Gaussian(mean=F(), var=F()), 2).resolve(bm.Data(x)), bm.Data(x))
+    theta = {"weight": np.array([0.5, 0.5]), "mean": np.array([[0.0], [29.0]]), "var": np.array([[1.0], [4.0]])}
+    (fast,), slow = batch.Batch.of(problem).climb([theta]), engine.run(problem, theta)
+    assert fast.status == slow.status == "collapsed" and len(fast.trace) == len(slow.trace)
+    np.testing.assert_allclose(fast.trace, slow.trace, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        bm.Mixture(bm.Gaussian(), 2, constraints=bm.MinWeight(0.1)),
+        bm.Mixture(bm.Gaussian(mean=bm.Uniform(-100, 100)), 2),
+        bm.Mixture(bm.Gaussian(var=bm.Gamma(2, 1)), 2),
+        bm.Mixture(bm.Poisson(), 2),
+    ],
+)
+def test_what_does_not_qualify(model, galaxies):
+    data = bm.Data(np.round(galaxies.x)) if isinstance(model.family, bm.Poisson) else galaxies
+    assert not batch.suits(Problem.of(model.resolve(data), data))
+
+
+def test_neither_threads_nor_company_change_a_bit(monkeypatch, faithful):
+    problem = problem_of("VVV", faithful)
+    thetas = [starts.draw("kmeans++", problem, np.random.default_rng(i)) for i in range(5)]
+    monkeypatch.setattr(fused, "threads", lambda: 2)
+    together = batch.Batch.of(problem).climb(thetas)
+    monkeypatch.setattr(fused, "threads", lambda: 1)
+    for theta, run in zip(thetas, together, strict=True):
+        (alone,) = batch.Batch.of(problem).climb([theta])
+        np.testing.assert_array_equal(alone.trace, run.trace)
+        np.testing.assert_array_equal(alone.theta["cov"], run.theta["cov"])
