@@ -219,6 +219,32 @@ def test_a_family_of_ones_own_works_from_the_command_line(here, no_pymc, capsys)
     assert "Laplace(centre_kj, 1)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "family,order",
+    [
+        ("categorical", "prob:a:2"),
+        ("multinomial", "prob:b"),
+        ("negativebinomial", "mean:a"),
+        ("exponentialcomponent", "rate:b"),
+        ("gammacomponent", "shape:a"),
+        ("lognormalcomponent", "mean:b"),
+        ("studentt", "df"),
+        ("mvstudentt", "mean:a"),
+    ],
+)
+def test_every_family_has_its_name(here, no_pymc, family, order):
+    """Whole numbers 1..3 are in every sample space here; the fit is stored and predicts."""
+    rows = np.random.default_rng(3).integers(1, 4, size=(40, 2))
+    Path("x.csv").write_text("a,b\n" + "\n".join(f"{a},{b}" for a, b in rows))
+    assert main(["fit", "x.csv", "-k", "2", "--family", family, "--engine", "em", "--order", order,
+                 "--restarts", "2", "--seed", "1"]) == 0  # fmt: skip
+    fit = bm.load("reports/x")
+    assert type(fit.mixture.family).__name__.lower() == family
+    assert fit.mixture.constraints[0].field == order.split(":")[0]
+    assert main(["predict", "reports/x", "x.csv", "--out", "p.csv"]) == 0
+    assert len(Path("p.csv").read_text().splitlines()) == 41
+
+
 # ---- bad input ---------------------------------------------------------------------------------------
 
 

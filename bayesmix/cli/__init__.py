@@ -78,7 +78,7 @@ def parser():
     fit.add_argument("--row-weight", metavar="COLUMN", help="column of row weights")
     fit.add_argument(
         "--order", action="append", default=[], metavar="FIELD[:FEATURE]",
-        help="order the components, as in mean:eruptions",
+        help="order the components, as in mean:eruptions (prob:item:2 for a probability of a categorical feature)",
     )  # fmt: skip
     fit.add_argument("--min-weight", type=float, metavar="FLOOR", help="no weight below this")
     fit.add_argument(

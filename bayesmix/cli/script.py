@@ -101,7 +101,8 @@ def build_model(family, components, orders=(), min_weight=None, enforce="transfo
     constraints = []
     for text in orders:
         field, _, by = text.partition(":")
-        constraints.append(Order(field, by=by or None, enforce=enforce))
+        by, _, category = by.rpartition(":") if by.rpartition(":")[2].isdecimal() and ":" in by else (by, "", "")
+        constraints.append(Order(field, by=(by, int(category)) if category else by or None, enforce=enforce))
     if min_weight is not None:
         constraints.append(MinWeight(min_weight, enforce=enforce))
     return Mixture(member, components, constraints=tuple(constraints))

@@ -48,13 +48,13 @@ def root(slope, u, low=-80.0, high=80.0):
     """Where slope(u) falls through zero, for each entry of u; the end of [low, high] where it does not.
 
     `slope` maps an array to an array of the same shape, entry by entry. The root is bracketed uphill from
-    u by steps that double, then narrowed to rounding error.
+    u by steps that grow fourfold, then narrowed to 1e-14.
 
     References: Chandrupatla (1997), Advances in Engineering Software 28:145-149.
     """
     a = np.clip(np.array(u, dtype=np.float64), low, high)
     fa = slope(a)
-    up, step = np.sign(fa), 0.25
+    up, step = np.sign(fa), 0.01
     b, fb = a, fa
     while True:
         outward = (np.sign(fb) == up) & (up != 0) & np.where(up > 0, b < high, b > low)
@@ -64,9 +64,11 @@ def root(slope, u, low=-80.0, high=80.0):
         fnew = slope(new)
         a, fa = np.where(outward, b, a), np.where(outward, fb, fa)
         b, fb = new, np.where(outward, fnew, fb)
-        step *= 2
+        step *= 4
     end = np.sign(fb) == up  # no sign change: the end of the interval, or a root hit at once
-    answer, t, c, fc = b, np.full(a.shape, 0.5), a, fa
+    with np.errstate(all="ignore"):
+        t = np.clip(np.nan_to_num(fa / (fa - fb), nan=0.5), 0.02, 0.98)  # the secant
+    answer, c, fc = b, a, fa
     for _ in range(100):
         x = a + t * (b - a)
         fx = slope(x)
@@ -76,7 +78,7 @@ def root(slope, u, low=-80.0, high=80.0):
         a, fa = x, fx
         best, fbest = np.where(np.abs(fa) < np.abs(fb), a, b), np.minimum(np.abs(fa), np.abs(fb))
         width = np.abs(b - a)
-        limit = 4e-16 * (1 + np.abs(best)) / np.where(width > 0, width, 1.0)
+        limit = 1e-14 * (1 + np.abs(best)) / np.where(width > 0, width, 1.0)
         if (end | (fbest == 0) | (limit > 0.5) | (width == 0)).all():
             break
         with np.errstate(all="ignore"):

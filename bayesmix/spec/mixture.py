@@ -457,6 +457,11 @@ class Mixture:
                     f"The prior of `{name}`, {p.prior!r}, lets a component collapse onto one row, where the density "
                     "has no bound: EM reports interior optima only."
                 )
+            if name == "shape" and isinstance(p.prior, Flat) and not p.shared:
+                notes.append(
+                    "The prior of `shape` is Flat, which lets a component collapse onto one value, where the density "
+                    "has no bound: EM reports interior optima only."
+                )
         return notes
 
     def to_pymc(self, data):

@@ -57,8 +57,9 @@ class Bernoulli(ExponentialFamily):
 
     def natural(self, xp, prob):
         """[sum_j log(1 - p_j), logit p_j]; log 0 is -1e30, so that W stays finite."""
-        log_no = xp.maximum(xp.log1p(-prob), -1e30)
-        return xp.concatenate([log_no.sum(axis=1)[:, None], xp.maximum(xp.log(prob), -1e30) - log_no], axis=1)
+        with np.errstate(divide="ignore"):
+            log_no, log_yes = xp.maximum(xp.log1p(-prob), -1e30), xp.maximum(xp.log(prob), -1e30)
+        return xp.concatenate([log_no.sum(axis=1)[:, None], log_yes - log_no], axis=1)
 
     def mode(self, stats, prob):
         """prob = (sum x + a) / (n + a + b), a and b from the prior's beta kernel."""

@@ -84,7 +84,8 @@ class Categorical(ExponentialFamily):
 
     def natural(self, xp, prob):
         """[0, log p_jc]; log 0 is -1e30, so that W stays finite."""
-        log_p = xp.maximum(xp.log(prob), -1e30)
+        with np.errstate(divide="ignore"):
+            log_p = xp.maximum(xp.log(prob), -1e30)
         flat = log_p.reshape((log_p.shape[0], log_p.shape[1] * log_p.shape[2]))
         return xp.concatenate([xp.zeros_like(flat[:, :1]), flat], axis=1)
 

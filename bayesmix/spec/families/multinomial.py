@@ -84,7 +84,9 @@ class Multinomial(ExponentialFamily):
 
     def natural(self, xp, prob):
         """[0, log p_j]; log 0 is -1e30, so that W stays finite."""
-        return xp.concatenate([xp.zeros_like(prob[:, :1]), xp.maximum(xp.log(prob), -1e30)], axis=1)
+        with np.errstate(divide="ignore"):
+            log_p = xp.maximum(xp.log(prob), -1e30)
+        return xp.concatenate([xp.zeros_like(prob[:, :1]), log_p], axis=1)
 
     def base(self, x):
         """log of the multinomial coefficient."""

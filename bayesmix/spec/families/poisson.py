@@ -61,7 +61,9 @@ class Poisson(ExponentialFamily):
 
     def natural(self, xp, rate):
         """[-sum_j rate_j, log rate_j]; log 0 is -1e30, so that W stays finite."""
-        return xp.concatenate([-rate.sum(axis=1)[:, None], xp.maximum(xp.log(rate), -1e30)], axis=1)
+        with np.errstate(divide="ignore"):
+            log_rate = xp.maximum(xp.log(rate), -1e30)
+        return xp.concatenate([-rate.sum(axis=1)[:, None], log_rate], axis=1)
 
     def base(self, x):
         return -gammaln(x + 1).sum(axis=1)
