@@ -69,7 +69,8 @@ def partition(problem, rng, spread):
     """Rows assigned to the nearest of K rows, chosen far apart (D^2 sampling) or uniformly.
 
     Components tied to labels start at the mean of their labelled rows instead; a component that is excluded
-    from some rows, by labels or by its family, starts at one of the others and is given none of them.
+    from some rows, by labels or by its family, starts at one of the others and is given none of them. A
+    component with nothing to estimate has no centre (noise is everywhere): it gets a tenth of each row.
 
     References: Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
@@ -83,15 +84,18 @@ def partition(problem, rng, spread):
             tied = own[:, k] & (own.sum(axis=1) == 1)
             if tied.any():
                 centres[k] = y[tied].mean(axis=0)
-    for k in rng.permutation(np.flatnonzero(np.isnan(centres[:, 0]))):
+    idle = np.zeros(K, dtype=bool)
+    idle[problem.mixture.idle] = True
+    for k in rng.permutation(np.flatnonzero(np.isnan(centres[:, 0]) & ~idle)):
         known = centres[~np.isnan(centres[:, 0])]
         p = None if own[:, k].all() or not own[:, k].any() else own[:, k] / own[:, k].sum()
         if spread and len(known):
             far = ((y[:, None, :] - known) ** 2).sum(axis=2).min(axis=1) * (own[:, k] | (p is None))
             p = far / far.sum() if far.sum() > 0 else p
         centres[k] = y[rng.choice(len(y), p=p)]
-    away = ((y[:, None, :] - centres) ** 2).sum(axis=2)
-    return np.eye(K)[np.where(own, away, np.inf).argmin(axis=1)]
+    away = ((y[:, None, :] - np.where(idle[:, None], 0.0, centres)) ** 2).sum(axis=2)
+    nearest = np.eye(K)[np.where(own & ~idle, away, np.inf).argmin(axis=1)]
+    return np.where(idle, 0.1, nearest)
 
 
 def from_responsibilities(problem, r):

@@ -287,6 +287,14 @@ class Mixture:
 
     # ---- symmetry, decided in one place -----------------------------------------------------
 
+    @cached_property
+    def idle(self):
+        """Components with nothing to estimate, beside others that have something: noise, point masses."""
+        busy = set()
+        for p in self.family.parameters.values():
+            busy |= set(p.covers(self.components).tolist()) if p.free else set()
+        return [k for k in range(self.components) if k not in busy] if busy else []
+
     def permute(self, theta, perm):
         """theta with new component k holding old component perm[k]; shared fields stay."""
         perm, out = np.asarray(perm), {}
