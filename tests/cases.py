@@ -322,7 +322,7 @@ def extras():
                 bm.Product(a=(bm.PointMass(0), ["x0"]), b=(bm.MvGaussian(), ["x1"])),
                 (bm.Product(a=(bm.Poisson(), ["x0"]), b=(bm.Gaussian(), ["x1"])), 2),
             ),
-            constraints=bm.Order("a.rate", enforce="soft"),
+            constraints=bm.Order("a.rate"),
         ),
         np.column_stack([np.where(np.arange(N) < 4, 0, counts[:, 0]), x2[:, 0]]),
     )

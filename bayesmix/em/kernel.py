@@ -288,7 +288,8 @@ class Problem:
             return missing.responsibilities(self, theta)
         r, row = np.empty((len(self.x), self.mixture.components)), np.empty(len(self.x))
         for rows in self.blocks():
-            part, term, _ = soften(self.log_joint(theta, rows), 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):  # a rate or probability of exactly zero
+                part, term, _ = soften(self.log_joint(theta, rows), 1.0)
             r[rows], row[rows] = part.T, term + self.base[rows]
         return r, row
 

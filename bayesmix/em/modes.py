@@ -131,12 +131,9 @@ def kind_of(problem, theta, counts):
             return "at a constraint"
     if counts.min() < EMPTY:
         return "empty component"
-    own, member = model.own(theta), model.family.member_of(model.components)
-    parts = [model.component(own, k) for k in range(model.components)]
-    for j, a in enumerate(parts):
-        for k, b in enumerate(parts[:j]):
-            alike = member[j] == member[k] and len(a) > 0
-            if alike and all(np.abs(v - b[n]).max() <= TWIN * np.abs(own[n]).max() for n, v in a.items()):
+    for j in range(model.components):
+        for k in range(j):
+            if model.apart(theta, j, k) <= TWIN:
                 return "twin components"
     return "interior"
 

@@ -74,9 +74,11 @@ def partition(problem, rng, spread):
     """The nearest of K rows for each row, (n,): rows chosen far apart (D^2 sampling) or uniformly.
 
     Components tied to labels start at the mean of their labelled rows instead; a component that is excluded
-    from some rows, by labels or by its family, starts at one of the others and is given none of them.
+    from some rows, by labels or by its family, starts at one of the others and is given none of them. A
+    component with nothing to estimate has no centre (noise is everywhere): it gets a tenth of each row.
     Distances are in units of the columns' standard deviations, over the observed cells, scaled up to all
-    columns; a row without any belongs to every component alike, and then (n, K) responsibilities come back.
+    columns; a row without any belongs to every component alike. In these last two cases (n, K)
+    responsibilities come back.
 
     References: Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
@@ -101,10 +103,11 @@ def partition(problem, rng, spread):
             far[rows] = np.where(closer, away, far[rows])
             nearest[rows] = np.where(closer, k, nearest[rows])
 
+    idle = np.isin(np.arange(K), problem.mixture.idle)
     open_ones = np.isnan(centres[:, 0])
-    for k in np.flatnonzero(~open_ones):
+    for k in np.flatnonzero(~open_ones & ~idle):
         add(k)
-    for k in rng.permutation(np.flatnonzero(open_ones)):
+    for k in rng.permutation(np.flatnonzero(open_ones & ~idle)):
         able = ~blank if own is None else ~blank & own[:, k]
         able = able if able.any() else np.ones(len(x), dtype=bool)
         pull = np.where(able, far, 0.0) if spread else able.astype(float)
@@ -114,9 +117,9 @@ def partition(problem, rng, spread):
         centres[k] = x[rng.choice(len(x), p=None if even else pull / pull.sum())]
         centres[k] = np.where(np.isnan(centres[k]), column_means(x), centres[k])
         add(k)
-    if not blank.any():
+    if not blank.any() and not idle.any():
         return nearest
-    r = np.eye(K)[nearest]
+    r = np.where(idle, 0.1, np.eye(K)[nearest])
     r[blank] = 1 / K
     return r
 

@@ -97,6 +97,11 @@ def _outline(mixture, theta, k, a, b):
     if isinstance(family, UniformComponent):
         (x0, y0), (x1, y1) = theta["lower"][k, [a, b]], theta["upper"][k, [a, b]]
         return np.array([[x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0]])
+    return _ellipse(theta, k, a, b)
+
+
+def _ellipse(theta, k, a, b):
+    """(2, 121) outline that holds 90 % of component k in features a and b."""
     mean = theta["mean"][k, [a, b]]
     if "cov" in theta:
         cov = theta["cov"][k % len(theta["cov"])][np.ix_([a, b], [a, b])]

@@ -61,11 +61,10 @@ class Mixture:
         for c in constraints:
             if not isinstance(c, Constraint):
                 raise InputError(f"Mixture(constraints=...): expected bm.Order or bm.MinWeight, got {c!r}.")
+        known = list(self.parameters)
         for field in {c.field for c in constraints}:
-            if field not in self.parameters:
-                raise InputError(
-                    f"Mixture(constraints=...): the model has no field {field!r}; it has {list(self.parameters)}."
-                )
+            if field not in known:
+                raise InputError(f"Mixture(constraints=...): the model has no field {field!r}; it has {known}.")
             same = [type(c) for c in constraints if c.field == field and c.enforce == "transform"]
             if len(same) != len(set(same)):
                 raise InputError(
@@ -305,6 +304,14 @@ class Mixture:
 
     # ---- symmetry, decided in one place -----------------------------------------------------
 
+    @cached_property
+    def idle(self):
+        """Components with nothing to estimate, beside others that have something: noise, point masses."""
+        busy = set()
+        for p in self.family.parameters.values():
+            busy |= set(p.covers(self.components).tolist()) if p.free else set()
+        return [k for k in range(self.components) if k not in busy] if busy else []
+
     def permute(self, theta, perm):
         """theta with new component k holding old component perm[k]; shared fields stay."""
         perm, out = np.asarray(perm), {}
@@ -319,14 +326,19 @@ class Mixture:
             out[name] = value if len(value) == 1 else value[local]
         return out
 
-    def component(self, theta, k):
-        """The fields of component k alone, by name, shared ones left out."""
-        out = {}
+    def apart(self, theta, j, k):
+        """How far the parameters of two components differ, relative to their field's size; weights aside.
+
+        Infinite for components of unlike members, or without parameters of their own.
+        """
+        member, gaps = self.family.member_of(self.components), []
         for name, p in self.family.parameters.items():
             at = p.covers(self.components)
-            if not p.shared and at[0] <= k <= at[-1]:
-                out[name] = theta[name][k - at[0]]
-        return out
+            if len(theta[name]) > 1 and member[j] == member[k] and at[0] <= j <= at[-1]:
+                size = np.abs(theta[name]).max()
+                gap = np.abs(theta[name][j - at[0]] - theta[name][k - at[0]]).max()
+                gaps.append(gap / size if size > 0 else 0.0)
+        return max(gaps, default=np.inf)
 
     def sorting(self, constraint, theta, blocks):
         """The permutation that puts exchangeable components into the order of a constraint.

@@ -84,6 +84,30 @@ def test_zero_inflation_by_hand():
     assert model.log_posterior(COUNTS, theta)["x"] == pytest.approx(np.log(mass).sum(), rel=1e-13)
 
 
+def test_the_exact_evidence_of_a_zero_inflated_poisson(golden):
+    """Z1 of the exact cases: the log posterior integrated over (psi, rate) by quadrature, and its moments."""
+    exact = next(c for c in golden("exact_tiny") if c["name"].startswith("Z1"))
+    x = np.array([0, 0, 3, 0, 5, 0, 2, 0, 4, 1, 0, 2.0])  # only n, the zeros, the sum and prod x! enter
+    assert (len(x), (x == 0).sum(), x.sum()) == (exact["n"], exact["n_zero"], exact["sum"])
+    family = bm.Components(bm.PointMass(0), bm.Poisson(rate=bm.Gamma(exact["gamma_shape"], exact["gamma_rate"])))
+    model = bm.Mixture(family, weight=bm.Dirichlet([exact["beta_a"], exact["beta_b"]])).resolve(bm.Data(x))
+    nodes, weights = np.polynomial.legendre.leggauss(48)
+    psi, rate, total = 0.5 * (nodes + 1), 6.0 * (nodes + 1), []  # rates above 12 have a share of 1e-15
+    for p in psi:
+        for r in rate:
+            theta = {"weight": np.array([p, 1 - p]), "rate": np.array([[r]])}
+            rows = logsumexp(model.log_joint(x[:, None], theta), axis=1)
+            total.append(rows.sum() + sum(model.log_prior(theta).values()))
+    log_p = np.reshape(total, (48, 48)) + np.log(np.outer(weights * 0.5, weights * 6.0))
+    mass = np.exp(log_p - logsumexp(log_p))
+    assert (mass.sum(axis=1) @ psi, mass.sum(axis=0) @ rate) == pytest.approx(
+        (exact["E_psi"], exact["E_lambda"]), rel=1e-9
+    )
+    assert logsumexp(log_p) == pytest.approx(exact["log_marginal_likelihood"], rel=1e-10)
+    structural = psi[:, None] / (psi[:, None] + (1 - psi[:, None]) * np.exp(-rate))
+    assert (mass * structural).sum() == pytest.approx(exact["P_structural_given_zero"], rel=1e-9)
+
+
 def test_noise_by_hand():
     """The density of the noise component is one over the volume of the data's box (Banfield & Raftery 1993)."""
     model, theta = one_draw(bm.Mixture(NOISE), PLANE)
@@ -397,3 +421,12 @@ def test_storage(family, data):
     assert encode(again) == encode(model) and list(again.parameters) == list(model.parameters)
     theta = model.draw_prior(np.random.default_rng(0), data.d)
     assert again.log_posterior(data, theta) == model.log_posterior(data, theta)
+
+
+def test_a_name_that_is_taken():
+    inner = bm.Product(gaussian=(bm.Poisson(), [0]), b=(bm.Gaussian(), [1]))
+    clash = bm.Components(inner, bm.Gaussian(), bm.Product(c=(bm.MvGaussian(), [0, 1])))
+    assert list(clash.parameters)[:2] == ["gaussian.rate", "b.mean"]
+    twice = bm.Product(gaussian=(bm.Gaussian(), [0]))
+    with pytest.raises(bm.InputError, match="taken"):
+        bm.Mixture(bm.Components(twice, bm.Gaussian(), bm.MvGaussian()))

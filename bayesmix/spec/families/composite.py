@@ -92,6 +92,12 @@ class Composite(ExponentialFamily):
     def parameters(self):
         """The members' parameters by their names in theta."""
         placed = [part.place(p) for part in self.parts for p in part.family.parameters.values()]
+        found = Counter(p.name for p in placed)
+        for name, count in found.items():
+            if count > 1 or name == "weight":
+                raise InputError(
+                    f"{type(self).__name__}(...): a field cannot be called {name!r}, which is taken; rename that part."
+                )
         return {p.name: p for p in placed}
 
     def bind(self, names):
