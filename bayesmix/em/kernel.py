@@ -11,9 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from bayesmix.em import missing
+from bayesmix.em import missing, patterns
 from bayesmix.spec.families.base import ExponentialFamily
 from bayesmix.spec.missing import column_means, column_sd
+from bayesmix.spec.missing import patterns as patterns_of
 
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
@@ -110,6 +111,13 @@ class Problem:
     def parts(self):
         """Where cells are missing, the rows grouped by what can be read together (`em/missing.py`); else None."""
         return missing.parts(self) if not self.whole and np.isnan(self.x).any() else None
+
+    @cached_property
+    def sorted(self):
+        """Where cells are missing and the family reads all patterns at once, the rows so sorted; else None."""
+        if self.parts is None or not hasattr(self.mixture.family, "pattern_weights"):
+            return None
+        return patterns.Sorted.of(self, patterns_of(self.x))
 
     @cached_property
     def features(self):
