@@ -18,8 +18,9 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from bayesmix.em import missing
+from bayesmix.em import missing, patterns
 from bayesmix.spec.missing import column_means, column_sd
+from bayesmix.spec.missing import patterns as patterns_of
 
 COMPILED = find_spec("numba") is not None
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
@@ -143,6 +144,13 @@ class Problem:
     def columns(self):
         """x^T, (d, n), C-contiguous."""
         return np.ascontiguousarray(self.x.T)
+
+    @cached_property
+    def sorted(self):
+        """Where cells are missing and the family reads all patterns at once, the rows so sorted; else None."""
+        if self.parts is None or not hasattr(self.mixture.family, "pattern_weights"):
+            return None
+        return patterns.Sorted.of(self, patterns_of(self.x))
 
     @cached_property
     def features(self):

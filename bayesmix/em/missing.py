@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayesmix.em import patterns as together
 from bayesmix.errors import InputError
 from bayesmix.spec.families.masked import _Masked, _Nothing, _Observed
 from bayesmix.spec.missing import patterns
@@ -61,6 +62,8 @@ def _part(problem, family, rows, x):
 
 def e_step(problem, theta, beta):
     """The Pass of all parts together, its statistics completed."""
+    if problem.sorted is not None:
+        return together.e_step(problem, theta, beta)
     passes = [part.problem.e_step(part.theta(problem.mixture.family, theta), beta) for part in problem.parts]
     first = passes[0]
     return replace(
@@ -89,6 +92,8 @@ def gather(problem, stats, theta):
 
 def responsibilities(problem, theta):
     """r (n, K) at stiffness 1 and the row terms (n,)."""
+    if problem.sorted is not None:
+        return together.responsibilities(problem, theta)
     r, row = np.empty((len(problem.x), problem.mixture.components)), np.empty(len(problem.x))
     for part in problem.parts:
         r[part.rows], row[part.rows] = part.problem.responsibilities(part.theta(problem.mixture.family, theta))
@@ -97,6 +102,8 @@ def responsibilities(problem, theta):
 
 def statistics(problem, r, theta):
     """The completed statistics of given responsibilities (n, K), weighted by the rows, and their counts."""
+    if problem.sorted is not None:
+        return together.statistics(problem, r, theta)
     found = [part.problem.statistics(r[part.rows]) for part in problem.parts]
     return gather(problem, [s for s, _ in found], theta), sum(n for _, n in found)
 

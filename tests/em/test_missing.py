@@ -152,6 +152,39 @@ def test_every_family_that_can_does(cls):
     family.check(family.draw_missing(x, z, np.random.default_rng(0), model.own(theta)), ["a", "b"])
 
 
+def test_a_narrow_component_with_gaps():
+    """A relative sd of 1e-6: the product of features would lose it, `logpdf` does not, whatever the pattern."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(size=(40, 3)), 1.0 + 1e-6 * rng.normal(size=(40, 3))])
+    x = np.where(rng.random(x.shape) < 0.25, np.nan, x)
+    family = bm.MvGaussian(mean=bm.Normal(0, 2), cov=bm.InverseWishart(5, np.eye(3)))
+    model, problem = problem_of(family, bm.Data(x))
+    theta = {
+        "weight": np.array([0.5, 0.5]),
+        "mean": np.array([[0.0] * 3, [1.0] * 3]),
+        "cov": np.stack([np.eye(3), 1e-12 * np.eye(3)]),
+    }
+    said = logsumexp(model.log_joint(x, theta), axis=1)
+    inner = problem.inward(theta)
+    np.testing.assert_allclose(problem.responsibilities(inner)[1], said, rtol=1e-9, atol=1e-9)
+    assert problem.e_step(inner).log_likelihood == pytest.approx(said.sum(), rel=1e-10)
+
+
+def test_patterns_together_are_patterns_one_by_one():
+    """`complete_patterns` and `pattern_weights` against `complete_stats` and the marginals, and rows in batches."""
+    rng = np.random.default_rng(6)
+    x = np.where(rng.random((9000, 4)) < 0.3, np.nan, rng.normal(size=(9000, 4)))
+    family = bm.MvGaussian(mean=bm.Normal(0, 2), cov=bm.InverseWishart(7, np.eye(4)), shared=True)
+    _, problem = problem_of(family, bm.Data(x, weight=rng.random(9000)))
+    theta = problem.inward(problem.mixture.draw_prior(rng, 4))
+    here, total, own = problem.e_step(theta), 0.0, problem.mixture.own(theta)
+    for part in problem.parts:
+        p = part.problem.e_step(part.theta(family, theta))
+        total = total + family.complete_stats(p.stats, np.isin(np.arange(4), part.columns), own)
+    np.testing.assert_allclose(here.stats, total, rtol=1e-9, atol=1e-8)
+    assert len(problem.sorted.batches) > 1
+
+
 # ---- the E-step's statistics ----------------------------------------------------------------------------------
 
 

@@ -134,6 +134,39 @@ class MvGaussian(ExponentialFamily):
         i, j = np.triu_indices(d)
         return np.concatenate([n[:, None], first, 0.5 * (second[:, i, j] + second[:, j, i])], axis=1)
 
+    def pattern_weights(self, seen, mean, cov):
+        """`natural` of the observed columns of each of P patterns, seen (P, d), in the features of all: (P, K, F).
+
+        A missing column becomes a standard normal of its own at 0, whose constant is taken off again.
+        """
+        (P, d), K = seen.shape, len(mean)
+        V = np.broadcast_to(padded(cov, seen), (P, K, d, d)).reshape(P * K, d, d)
+        W = self.natural(np, mean=np.where(seen[:, None], mean, 0.0).reshape(P * K, d), cov=V).reshape(P, K, -1)
+        W[:, :, 0] += 0.5 * LOG_2PI * (d - seen.sum(axis=1))[:, None]
+        return W
+
+    def complete_patterns(self, stats, seen, theta, variance=True):
+        """`complete_stats` of P patterns together, seen (P, d): (P, K, F) with zeros for what is missing -> (K, F)."""
+        mean, cov = theta["mean"], theta["cov"]
+        o, d = seen[:, None].astype(float), seen.shape[1]
+        m = 1.0 - o
+        P = np.linalg.inv(padded(cov, seen)) * (o[..., :, None] * o[..., None, :])
+        B = m[..., :, None] * (cov @ P)
+        c = m * (mean - (B @ mean[..., None])[..., 0])
+        A = B + np.eye(d) * o[..., None]
+        n, s = stats[:, :, :1], stats[:, :, 1 : d + 1]
+        i, j = np.triu_indices(d)
+        second = np.zeros((*stats.shape[:2], d, d))
+        second[:, :, i, j] = second[:, :, j, i] = stats[:, :, d + 1 :]
+        s = (A @ s[..., None])[..., 0]
+        across = s[..., :, None] * c[..., None, :]
+        second = A @ second @ np.swapaxes(A, -1, -2) + across + np.swapaxes(across, -1, -2)
+        second = second + n[..., None] * c[..., :, None] * c[..., None, :]
+        if variance:
+            second = second + n[..., None] * (m[..., :, None] * (cov - B @ cov) * m[..., None, :])
+        second, first = second.sum(axis=0), (s + n * c).sum(axis=0)
+        return np.concatenate([n.sum(axis=0), first, 0.5 * (second[:, i, j] + second[:, j, i])], axis=1)
+
     def fill(self, x, theta):
         out = np.broadcast_to(x, (len(theta["mean"]), *x.shape)).copy()
         for rows, o in patterns(x):
@@ -267,6 +300,12 @@ def cov_mode(kernel, mean_prior, n, scatter, m, old):
     count = (count + a)[:, None, None]
     new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), old)
     return 0.5 * (new + np.swapaxes(new, -1, -2))
+
+
+def padded(cov, seen):
+    """cov (K, d, d) with the missing columns of each pattern, seen (P, d), replaced by those of I: (P, K, d, d)."""
+    both = seen[:, None, :, None] & seen[:, None, None, :]
+    return np.where(both, cov, np.eye(seen.shape[1]) * ~seen[:, None, :, None])
 
 
 def regression(mean, cov, o, m):
