@@ -17,7 +17,7 @@ ROWS = (
     ("data.data",),
     ("data.readers", "data.datasets"),
     ("data",),
-    ("spec.matrices", "spec.transforms", "spec.climb"),
+    ("spec.matrices", "spec.transforms", "spec.climb", "spec.special"),
     ("spec.supports",),
     ("spec.priors",),
     ("spec.families.base",),
@@ -173,6 +173,13 @@ def test_em_starts_without_pymc():
     )
     assert "bayesmix" in loaded and "numpy" in loaded
     assert not loaded & (HEAVY | {"scipy.stats"})
+
+
+def test_the_import_is_light():
+    """Everything that costs time comes with its first use: half a second is the limit for `import bayesmix`."""
+    loaded = loaded_after("import bayesmix")
+    assert "bayesmix.em.fit_em" in loaded or "bayesmix.em" in loaded
+    assert not loaded & (HEAVY | {"scipy", "scipy.special", "pandas", "numba", "joblib", "rich", "xarray"})
 
 
 def test_the_probe_sees_pymc():
