@@ -1,6 +1,7 @@
 # make demo    the main job: Old Faithful by EM and MCMC, into reports/old_faithful/index.html
 # make test    the tests              make certify  the long ones
 # make study   the simulation studies make reports  every script in models/
+# make bench   EM beside its rivals, into benchmarks/RESULTS.md
 # make lint    check the style        make format   mend it
 # make clean   remove caches and build products (`rm -r .venv` for a new environment)
 #
@@ -13,7 +14,7 @@ FOUND = $(or $(shell $(PYTHON) -c 'import platform; print(platform.python_versio
 ADVICE = bayesmix needs Python 3.12 or newer with its venv module, but "$(PYTHON)" is $(FOUND): install \
 Python 3.13 (https://www.python.org/downloads, or "pyenv install 3.13") or name another one, as in PYTHON=python3.13
 
-.PHONY: demo test certify study reports lint format clean env
+.PHONY: demo test certify study bench reports lint format clean env
 .DELETE_ON_ERROR:
 
 demo: env
@@ -27,6 +28,10 @@ certify: env
 
 study: env
 	@set -e; for script in $(wildcard benchmarks/study_*.py); do echo "$$script"; $(BIN)/python $$script; done
+
+bench: env
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python benchmarks/bench_em.py
 
 reports: env
 	@set -e; for model in $(wildcard models/*.py); do echo "$$model"; $(BIN)/bayesmix run $$model; done

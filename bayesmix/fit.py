@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
 
 from bayesmix.agreement import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.missing import filled
 from bayesmix.spec.mixture import Mixture
+from bayesmix.spec.special import logsumexp
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,13 +6,13 @@ from itertools import pairwise
 from math import factorial, prod
 
 import numpy as np
-from scipy.special import logsumexp
 
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.families.base import Family, Parameter
 from bayesmix.spec.missing import filled, observed
 from bayesmix.spec.priors import Dirichlet, Fixed, Flat, Prior
+from bayesmix.spec.special import logsumexp
 from bayesmix.spec.supports import simplex
 
 

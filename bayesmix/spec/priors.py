@@ -23,11 +23,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
-from scipy.special import betaln, gammaln, multigammaln
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.matrices import precision_and_log_det
+from bayesmix.spec.special import betaln, gammaln, multigammaln
 
 LOG_2PI = float(np.log(2 * np.pi))
 KERNELS = {

@@ -1,34 +1,19 @@
-"""Differences of gamma functions that stay accurate where their arguments are large."""
-
-import numpy as np
-from scipy.special import digamma, gammaln
-
-LARGE = 100.0  # from here on Stirling's series with three terms is exact to rounding
+"""SciPy's special functions, imported when one is first called, so that `import bayesmix` does not wait for SciPy."""
 
 
-def log_gamma_ratio(a, m):
-    """log Gamma(a + m) - log Gamma(a) for a > 0, m >= 0, without cancellation at large a."""
-    a, m = np.broadcast_arrays(np.asarray(a, dtype=np.float64), m)
-    big = np.maximum(a, LARGE)
-    series = (big - 0.5) * np.log1p(m / big) + m * np.log(big + m) - m + _tail(big + m) - _tail(big)
-    small = np.minimum(a, LARGE)
-    return np.where(a < LARGE, gammaln(small + m) - gammaln(small), series)
+def _lazy(name):
+    def call(*args, **kwargs):
+        import scipy.special
+
+        return getattr(scipy.special, name)(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"`scipy.special.{name}`."
+    return call
 
 
-def digamma_difference(a, m):
-    """digamma(a + m) - digamma(a) for a > 0, m >= 0, without cancellation at large a."""
-    a, m = np.broadcast_arrays(np.asarray(a, dtype=np.float64), m)
-    big = np.maximum(a, LARGE)
-    series = np.log1p(m / big) + 0.5 * m / (big * (big + m)) + _slope(big + m) - _slope(big)
-    small = np.minimum(a, LARGE)
-    return np.where(a < LARGE, digamma(small + m) - digamma(small), series)
-
-
-def _tail(z):
-    """The series of log Gamma(z) after (z - 1/2) log z - z + log(2 pi) / 2."""
-    return (1 / 12 - (1 / 360 - 1 / (1260 * z**2)) / z**2) / z
-
-
-def _slope(z):
-    """The series of digamma(z) after log z - 1 / (2 z)."""
-    return -(1 / 12 - (1 / 120 - 1 / (252 * z**2)) / z**2) / z**2
+betainc, betaincinv, betaln = _lazy("betainc"), _lazy("betaincinv"), _lazy("betaln")
+digamma, gammaln, multigammaln = _lazy("digamma"), _lazy("gammaln"), _lazy("multigammaln")
+gammainc, gammaincc, gammaincinv, gammainccinv = map(_lazy, ("gammainc", "gammaincc", "gammaincinv", "gammainccinv"))
+logsumexp, ndtr, ndtri = _lazy("logsumexp"), _lazy("ndtr"), _lazy("ndtri")
+xlog1py, xlogy = _lazy("xlog1py"), _lazy("xlogy")

@@ -6,7 +6,8 @@ References: Devroye (1986), Non-Uniform Random Variate Generation, section II.2.
 """
 
 import numpy as np
-from scipy.special import betainc, betaincinv, gammainc, gammaincc, gammainccinv, gammaincinv, ndtr, ndtri
+
+from bayesmix.spec.special import betainc, betaincinv, gammainc, gammaincc, gammainccinv, gammaincinv, ndtr, ndtri
 
 
 def bounded(interval):

@@ -331,6 +331,7 @@ def test_ctrl_c_before_anything_is_finished(galaxies, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(engine, "run", stop)
+    monkeypatch.setattr("bayesmix.em.batch.Batch.climb", stop)
     with pytest.raises(KeyboardInterrupt):
         bm.fit_em(bm.Mixture(bm.Gaussian(), 2), galaxies, restarts=2, seed=3)
 

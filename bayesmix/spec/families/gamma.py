@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, gammaln, xlogy
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.climb import log_slope, root
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.priors import Fixed, Gamma, Prior
+from bayesmix.spec.special import digamma, gammaln, xlogy
 
 SHARPEST = 1e12  # shape above which a component's relative sd, below 1e-6, is not resolved by its moments
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import gammaln, xlogy
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.families.categorical import simplex_mode
 from bayesmix.spec.priors import Fixed, Prior
+from bayesmix.spec.special import gammaln, xlogy
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from bayesmix.spec import supports
 from bayesmix.spec.families.base import Family, parameter
 from bayesmix.spec.families.mvgaussian import cov_mode, mean_mode, resolved
 from bayesmix.spec.families.studentt import CYCLES, df_step
+from bayesmix.spec.gamma_ratios import log_gamma_ratio
 from bayesmix.spec.priors import Fixed, Gamma, Prior
-from bayesmix.spec.special import log_gamma_ratio
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, xlogy
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.climb import log_slope, root
 from bayesmix.spec.families.base import Family, parameter
+from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
 from bayesmix.spec.priors import Fixed, Gamma, Prior
-from bayesmix.spec.special import digamma_difference, log_gamma_ratio
+from bayesmix.spec.special import gammaln, xlogy
 
 CYCLES = 3  # rounds of mean and alpha in one M-step; the two are orthogonal, so few are needed
 MOST = 1e8  # alpha at which the search ends: from here on the counts are Poisson to rounding

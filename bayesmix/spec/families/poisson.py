@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, xlogy
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.priors import Fixed, Gamma, Prior
+from bayesmix.spec.special import gammaln, xlogy
 from bayesmix.spec.truncated import draw_gamma
 
 

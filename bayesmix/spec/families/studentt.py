@@ -8,8 +8,8 @@ from bayesmix.spec import supports
 from bayesmix.spec.climb import log_slope, root
 from bayesmix.spec.families.base import Family, parameter
 from bayesmix.spec.families.gaussian import mean_mode, sd_mode
+from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
 from bayesmix.spec.priors import ConjugateNormal, Fixed, Gamma, LogNormal, Prior, spread
-from bayesmix.spec.special import digamma_difference, log_gamma_ratio
 
 CYCLES = 3  # rounds of weights, mean, scale and degrees of freedom in one M-step
 MOST = 1e8  # degrees of freedom at which the search ends: from here on a t is a Gaussian to rounding
