@@ -28,7 +28,7 @@ ROWS = (
     ("fit",),
     ("store",),
     ("em.kernel",),
-    ("em.engine", "em.surface"),
+    ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish"),
     ("em.starts", "em.modes"),
     ("em.restarts",),
     ("em.fit_em",),

@@ -4,7 +4,7 @@ import numpy as np
 
 from bayesmix.certificate import compare
 from bayesmix.data.data import Data
-from bayesmix.em import modes, restarts, starts
+from bayesmix.em import modes, polish, restarts, starts
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -54,10 +54,14 @@ def fit_em(
     begin = starts.resolve(start, model, data)
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
     problem = Problem.of(model, data)
+    options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol, "keep": keep_trace}
+    polished = stiffness == 1 and max_iter > polish.HANDOVER and polish.worthwhile(problem)
     runs, partial = climb_all(
         problem, begin, restarts=restarts, seed=seed, workers=workers, progress=progress,
-        stiffness=stiffness, max_iter=max_iter, tol=tol, keep=keep_trace,
+        **(options | {"max_iter": polish.HANDOVER} if polished else options),
     )  # fmt: skip
+    if polished:
+        runs = [polish.finish(problem, r, options) for r in runs]
     optima = tuple(modes.census(problem, runs))
     best = optima[0] if optima else None
     if best is None or best.kind == "collapsed":

@@ -9,20 +9,20 @@ taken at the mode of the density in the unconstrained coordinates u.
 References: Tierney & Kadane (1986), JASA 81:82-86; Kass & Raftery (1995), JASA 90:773-795, eq. (5).
 """
 
-import warnings
 from dataclasses import dataclass, replace
+from math import factorial, prod
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
+from bayesmix.em.polish import EMPTY, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
 SAME_THETA = 1e-3  # and whose parameters differ by less relative to their field's size, are one
-EMPTY = 0.01  # expected rows below which a component is empty
 TWIN = 1e-4  # relative difference of parameters below which two components are twins
-LARGEST_HESSIAN = 80  # parameters; beyond this the numeric Hessian is not taken
+LARGEST_HESSIAN = 150  # parameters; beyond this the numeric Hessian is not taken
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,25 @@ class Mode:
     restarts: tuple = ()  # which restarts ended here
 
     ROW = ("log_posterior", "log_likelihood", "times_reached", "share", "kind", "gradient_norm", "definite",
-           "log_mass", "differs")  # fmt: skip
+           "log_mass", "start", "differs")  # fmt: skip
+
+    @property
+    def start(self):
+        """The first restart that ended here, -1 when that is not known; `Fit.start_of` gives its theta."""
+        return self.restarts[0] if self.restarts else -1
 
     def row(self):
         """Its line of the census table, theta and geometry left out."""
         return {name: getattr(self, name) for name in self.ROW}
 
 
-def census(problem, runs):
-    """Distinct optima, best first; collapsed restarts come last, as one line."""
+def census(problem, runs, examined=None):
+    """Distinct optima, best first; collapsed restarts come last, as one line.
+
+    examined: a dict that keeps what was learned of each end between calls with ever more runs.
+    """
+    examined = {} if examined is None else examined
     kept = [i for i, r in enumerate(runs) if r.status not in (COLLAPSED, FALL) and np.isfinite(r.log_posterior)]
-    kept.sort(key=lambda i: -runs[i].log_posterior)
     groups = []
     for i in kept:
         for group in groups:
@@ -64,7 +72,17 @@ def census(problem, runs):
                 break
         else:
             groups.append([i])
-    modes = [_examine(problem, runs, group) for group in groups]
+    modes = []
+    for group in groups:
+        best = max(group, key=lambda i: runs[i].log_posterior)
+        chosen = group[0] if group[0] in examined else best
+        if chosen not in examined:
+            examined[chosen] = _examine(problem, runs[chosen])
+            examined[group[0]] = examined[chosen]
+        count = len(group)
+        modes.append(
+            replace(examined[chosen], times_reached=count, share=count / len(runs), restarts=tuple(sorted(group)))
+        )
     modes = _weigh_once(problem, _merge(problem, modes))
     best = modes[0] if modes else None
     modes = [replace(m, differs=differs(problem, best, m)) for m in modes]
@@ -80,11 +98,20 @@ def census(problem, runs):
 
 
 def same(problem, a, b):
-    """Whether two climbs ended in one optimum up to relabelling."""
+    """Whether two climbs ended in one optimum up to relabelling; what an empty component is like does not count."""
     if abs(a.log_posterior - b.log_posterior) > SAME_VALUE * (1 + abs(a.log_posterior) / 1000):
         return False
-    perm = match(problem, a.theta, b.theta)
-    return change(problem.inward(a.theta), problem.inward(problem.mixture.permute(b.theta, perm))) < SAME_THETA
+    here, there = problem.inward(a.theta), problem.inward(b.theta)
+    there = problem.mixture.permute(there, match(problem, a.theta, b.theta))
+    idle = (here["weight"] == 0) & (there["weight"] == 0)
+    if idle.any():
+        there = {n: np.where(_along(idle, v), here[n], v) if len(v) == len(idle) else v for n, v in there.items()}
+    return change(here, there) < SAME_THETA
+
+
+def _along(mask, value):
+    """The mask (K,) with as many axes as the value."""
+    return mask.reshape(-1, *(1,) * (value.ndim - 1))
 
 
 def alike(problem, mode, run):
@@ -125,45 +152,75 @@ def kind_of(problem, theta, counts):
             return "at a constraint"
     if counts.min() < EMPTY:
         return "empty component"
-    own = {n: v for n, v in model.own(theta).items() if len(v) > 1}
-    for j in range(model.components):
-        for k in range(j):
-            if own and all(np.abs(v[j] - v[k]).max() <= TWIN * np.abs(v).max() for v in own.values()):
-                return "twin components"
-    return "interior"
+    return "twin components" if max(map(len, twins(problem, theta))) > 1 else "interior"
 
 
-def _examine(problem, runs, group):
-    """Polish the best run of a group and weigh it."""
-    r = runs[group[0]]
-    theta, value = problem.inward(r.theta), r.log_posterior
-    kind, p = kind_of(problem, theta, r.counts), problem.mixture.df(problem.x.shape[1])
-    nan = Mode(r.theta, value, r.log_likelihood, len(group), len(group) / len(runs), kind, np.nan, False, np.nan,
-               "", "", restarts=tuple(sorted(group)))  # fmt: skip
-    if kind != "interior":
+def twins(problem, theta):
+    """The components in groups that share all their parameters (weights aside), as lists."""
+    model = problem.mixture
+    own = [v for v in model.own(theta).values() if len(v) == model.components]
+    groups = []
+    for k in range(model.components):
+        for group in groups:
+            if own and all(np.abs(v[group[0]] - v[k]).max() <= TWIN * np.abs(v).max() for v in own):
+                group.append(k)
+                break
+        else:
+            groups.append([k])
+    return groups
+
+
+def _examine(problem, run):
+    """The optimum at the top of a run's hill: polished, named and weighed."""
+    theta = problem.inward(run.theta)
+    kind, p = kind_of(problem, theta, run.counts), problem.mixture.df(problem.x.shape[1])
+    nan = Mode(run.theta, run.log_posterior, run.log_likelihood, 1, 1.0, kind, np.nan, False, np.nan, "", "")
+    if kind == "at a constraint":
         return replace(nan, reason=f"the optimum is not an interior one ({kind})")
     if p == 0:
-        return replace(nan, gradient_norm=0.0, definite=True, log_mass=value, u=np.empty(0), cov_u=np.empty((0, 0)))
+        mass = run.log_posterior
+        return replace(nan, gradient_norm=0.0, definite=True, log_mass=mass, u=np.empty(0), cov_u=np.empty((0, 0)))
     if p > LARGEST_HESSIAN:
         return replace(nan, reason=f"{p} parameters are too many for the numeric Hessian")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        surface = Surface(problem, theta)
-        u, value, hessian = surface.newton(surface.u(theta))
-        theta = surface.theta(u)
-        norm = float(np.abs(surface.gradient(u)).max())
-        at = problem.e_step(theta)
-        mode = replace(nan, theta=problem.outward(theta), log_posterior=float(value), gradient_norm=norm,
-                       log_likelihood=at.log_likelihood, definite=definite(hessian))  # fmt: skip
-        if not mode.definite:
-            return replace(mode, reason="the Hessian is not negative definite")
-        u, value, hessian = Surface(problem, theta, jacobian=True).newton(u, hessian)
+    top = settle(problem, theta)
+    kind = kind_of(problem, top.theta, top.counts)
+    mode = replace(nan, theta=problem.outward(top.theta), log_posterior=top.value, log_likelihood=top.log_likelihood,
+                   kind=kind, gradient_norm=top.gradient_norm, definite=top.maximum, reason=top.reason)  # fmt: skip
+    if kind not in ("interior", "twin components"):
+        return replace(
+            mode, reason=f"the optimum is not an interior one ({kind})" + "; " * bool(top.reason) + top.reason
+        )
+    if not top.maximum:
+        return replace(mode, reason=top.reason + " (twin components)" * (kind != "interior"))
+    return weighed(problem, mode, top.theta)
+
+
+def weighed(problem, mode, theta):
+    """The mode with its Laplace mass, its place in u and its covariance there."""
+    surface = Surface(problem, theta, jacobian=True)
+    with np.errstate(all="ignore"):
+        u, value, _, hessian = surface.newton(surface.u(theta))
     if not definite(hessian):
         return replace(mode, reason="the density in unconstrained coordinates has no mode nearby")
-    mass = value + 0.5 * p * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
+    mass = value + 0.5 * len(u) * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
+    # a relabelling that only exchanges twins leads to the same point
+    images = problem.relabelings / prod(factorial(len(g)) for g in exchangeable_twins(problem, theta))
     units = problem.units
     cov_u = units[:, None] * np.linalg.inv(-hessian) * units
-    return replace(mode, log_mass=float(mass + np.log(problem.relabelings)), u=u * units, cov_u=cov_u)
+    return replace(mode, log_mass=float(mass + np.log(images)), u=u * units, cov_u=cov_u)
+
+
+def exchangeable_twins(problem, theta):
+    """Groups of components that are alike in everything, weight included, and may be exchanged."""
+    w, groups = theta["weight"], []
+    for group in twins(problem, theta):
+        for block in problem.blocks_of_components:
+            left = [k for k in group if k in block]
+            while left:
+                alike = [k for k in left if abs(w[k] - w[left[0]]) <= TWIN * w.max()]
+                groups.append(alike)
+                left = [k for k in left if k not in alike]
+    return groups
 
 
 def _merge(problem, modes):
@@ -214,6 +271,9 @@ def differs(problem, best, mode):
     np.add.at(table, (a, b), 1)
     moved = n - int(np.trace(table))
     parts = []
+    if mode.kind == "empty component":
+        counts = problem.e_step(problem.inward(problem.mixture.permute(mode.theta, perm))).counts
+        parts += [f"component {k} is empty" for k in np.flatnonzero(counts < EMPTY)]
     for k in range(K):
         sources = [j for j in range(K) if table[j, k] > 0.25 * max(table[j].sum(), 1) and table[j].sum() > 0]
         if len(sources) > 1:

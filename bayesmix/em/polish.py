@@ -1,0 +1,222 @@
+"""The last mile of a climb: Newton's method to the optimum, off saddles, and onto the edge where a component is empty.
+
+EM is slow where the surface is flat. From a point that is already on the hill Newton needs a handful of
+steps, and its Hessian says whether the point is a maximum at all.
+
+An empty component k (weight zero, its parameters at the mode of their prior) is a local maximum if and
+only if giving it weight would lower the objective,
+
+    D_k = sum_i weight_i f_k(x_i) / f(x_i) - sum_i weight_i - sum_j (a_j - 1) < 0.
+
+References: Lindsay (1983), Annals of Statistics 11:86-94, for the gradient function D;
+McLachlan & Krishnan (2008), The EM Algorithm and Extensions, section 4.1.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bayesmix.em import engine
+from bayesmix.em.layout import Layout
+from bayesmix.em.surface import Surface, curvatures, definite
+
+EMPTY = 0.01  # expected rows below which a component is empty
+ROUNDS = 6  # times that a climb may go on from a saddle
+SADDLE = 1e-5  # scaled curvature above which a direction leads up
+HANDOVER = 200  # iterations of EM after which Newton is tried
+CHEAP = 2_000_000  # rows x components x coordinates up to which a Hessian costs less than EM's slow tail
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where a polish ended."""
+
+    theta: dict  # centred coordinates
+    value: float
+    log_likelihood: float
+    counts: np.ndarray
+    empty: tuple  # components at weight exactly zero
+    gradient_norm: float  # largest entry, coordinates in natural units
+    maximum: bool  # whether it is a strict local maximum
+    reason: str  # why it is not, else ""
+    moved: int  # times it left a saddle
+
+
+def settle(problem, theta):
+    """The stationary point above theta (centred), or above the saddle that theta leads to; a `Settled`."""
+    moved, seen = 0, ()
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for _ in range(ROUNDS):
+            empty = tuple(sorted({*seen, *vanishing(problem, theta)}))
+            theta = emptied(problem, theta, empty)
+            surface = Surface(problem, theta, empty=empty)
+            u, value, g, hessian = surface.newton(surface.u(theta))
+            theta = surface.theta(u)
+            more = set(vanishing(problem, theta)) - set(empty)
+            if more:
+                seen = empty
+                continue
+            drift = {k: gain_of_weight(problem, theta, k) for k in empty}
+            up = [k for k in empty if drift[k] > 0]
+            there = released(problem, theta, value, up[0]) if up else off_saddle(problem, surface, u, value, hessian)
+            if there is None:
+                break
+            run = engine.run(problem, problem.outward(there), max_iter=500)
+            if run.status in (engine.COLLAPSED, engine.FALL):
+                break
+            theta, moved, seen = problem.inward(run.theta), moved + 1, ()
+        at = problem.e_step(theta)
+    reason = ""
+    if up:
+        reason = f"component {up[0]} is empty, and giving it weight would raise the log posterior"
+    elif not definite(hessian):
+        reason = "the Hessian is not negative definite"
+    elif empty and not all(rests(problem, k) for k in empty):
+        reason = "the parameters of an empty component are free under a Flat prior"
+    norm = float(np.abs(g).max(initial=0.0))
+    return Settled(theta, float(value), at.log_likelihood, at.counts, empty, norm, not reason, reason, moved)
+
+
+def vanishing(problem, theta):
+    """Components whose weight is free to go to zero and has nearly done so."""
+    model = problem.mixture
+    if model.is_constant("weight") or any(c.field == "weight" for c in model.constraints):
+        return ()
+    (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
+    counts = problem.e_step(theta).counts
+    return tuple(np.flatnonzero((counts < EMPTY) & (a == 0)).tolist())
+
+
+def rests(problem, k):
+    """Whether every parameter of component k alone has a proper prior."""
+    own = [p for p in problem.mixture.family.parameters.values() if p.free and not p.shared]
+    return not any(type(p.prior).__name__ == "Flat" for p in own)
+
+
+def emptied(problem, theta, empty):
+    """theta with these weights zero and these components at the mode of their proper priors."""
+    if not empty:
+        return theta
+    model = problem.mixture
+    weight = np.array(theta["weight"])
+    weight[list(empty)] = 0.0
+    theta = {**theta, "weight": weight / weight.sum()}
+    held = [k for k in empty if rests(problem, k)]
+    if not held:
+        return theta
+    here = problem.e_step(theta)
+    stats = np.array(here.stats)
+    stats[held if problem.exponential else (slice(None), held)] = 0.0
+    here = replace(here, stats=stats)
+    family, layout, at = model.family, Layout.of(model, theta), theta
+    place = np.concatenate([layout.own(k) for k in held])
+    for _ in range(100):
+        new = engine.m_step(problem, here, at)
+        if new is None:
+            break
+        still = engine.change(at, new) < 1e-13
+        at = new
+        if still:
+            break
+    v, rest = family.vector(model.own(theta)), family.vector(model.own(at))
+    v[place] = rest[place]
+    return {**theta, **family.from_vector(v, model.own(theta))}
+
+
+def gain_of_weight(problem, theta, k):
+    """D_k, the slope of the objective as component k takes weight from all others in proportion."""
+    model = problem.mixture
+    log_f = model.family.logpdf(problem.x, **model.own(theta))[:, k]
+    if problem.log_label is not None:
+        log_f = log_f + problem.log_label[:, k]
+    joint = model.log_joint(problem.x, theta, problem.log_label)
+    top = joint.max(axis=1)
+    row = top + np.log(np.exp(joint - top[:, None]).sum(axis=1))
+    weight = np.ones(len(row)) if problem.weight is None else problem.weight
+    (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
+    return float(weight @ np.exp(log_f - row) - weight.sum() - a.sum())
+
+
+def released(problem, theta, value, k):
+    """theta with the weight of the empty component k that raises the objective most, or None."""
+    best = None
+    for share in np.geomspace(0.2, 1e-7, 20):
+        weight = (1 - share) * theta["weight"]
+        weight[k] = share
+        there = {**theta, "weight": weight}
+        new = Surface(problem, there).value(Surface(problem, there).u(there))
+        if new > value:
+            best, value = there, new
+    return best
+
+
+def off_saddle(problem, surface, u, value, hessian):
+    """A higher theta along a direction that curves upwards, or None: a maximum, or twins that nothing tells apart."""
+    if not np.isfinite(hessian).all() or len(u) == 0:
+        return None
+    size, way = curvatures(hessian)
+    if size[-1] < SADDLE or identical(problem, surface.theta(u)):
+        return None
+    best = None
+    for reach in (1.0, 0.3, 0.1, 0.03, 0.01, 0.003):
+        for sign in (1, -1):
+            there = u + sign * reach * way[:, -1] / np.abs(way[:, -1]).max()
+            new = surface.value(there)
+            if new > value + 1e-10 * max(1.0, abs(value)):
+                best, value = surface.theta(there), new
+    return best
+
+
+def identical(problem, theta):
+    """Whether two exchangeable components with weight have exactly the same parameters (to rounding)."""
+    own = [v for v in problem.mixture.own(theta).values() if len(v) == problem.mixture.components]
+    for block in problem.blocks_of_components:
+        block = [k for k in block if theta["weight"][k] > 0]
+        for i, j in enumerate(block):
+            for k in block[:i]:
+                if own and all(np.abs(v[j] - v[k]).max() <= 1e-12 * np.abs(v).max() for v in own):
+                    return True
+    return False
+
+
+def finish(problem, run, options):
+    """A climb that EM did not end within `HANDOVER` iterations, ended by Newton where the surface is concave.
+
+    Otherwise EM goes on. The last point of the trace is then Newton's, and the status says so
+    (`engine.CONVERGED`) only at a maximum.
+    """
+    left = options["max_iter"] - run.iterations
+    while run.status == engine.EXHAUSTED and left > 0:
+        ended = by_newton(problem, run)
+        if ended is not None:
+            return ended
+        more = engine.run(problem, run.theta, **{**options, "max_iter": min(left, 4 * run.iterations)})
+        run = replace(more, trace=np.concatenate([run.trace, more.trace[1:]]), thetas=run.thetas + more.thetas[1:])
+        left = options["max_iter"] - run.iterations
+    return run
+
+
+def by_newton(problem, run):
+    """The run with one last step to the maximum next to it, or None if it is not on its hill yet."""
+    theta = problem.inward(run.theta)
+    found = settle(problem, theta)
+    rise = found.value - run.log_posterior
+    if not found.maximum or found.moved or not -1e-9 * max(1.0, abs(found.value)) <= rise <= 1.0:
+        return None
+    theta = problem.outward(found.theta)
+    return replace(
+        run, theta=theta, log_posterior=found.value, log_likelihood=found.log_likelihood, counts=found.counts,
+        trace=np.concatenate([run.trace, [[found.value, found.value]]]), status=engine.CONVERGED,
+        thetas=(*run.thetas, theta) if run.thetas else (),
+    )  # fmt: skip
+
+
+def worthwhile(problem):
+    """Whether a Hessian is cheap beside the iterations that it saves."""
+    model = problem.mixture
+    if not isinstance(problem.x, np.ndarray) or np.isnan(problem.x).any():
+        return False
+    p = model.df(problem.x.shape[1])
+    return 0 < p <= 80 and problem.x.shape[0] * p <= CHEAP
