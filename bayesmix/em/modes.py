@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from math import factorial, prod
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
 from bayesmix.em.polish import EMPTY, settle
@@ -135,6 +134,8 @@ def match(problem, reference, theta):
 
 def assign(problem, a, b):
     """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
+    from scipy.optimize import linear_sum_assignment  # half a second that not every fit needs
+
     perm, overlap = np.arange(problem.mixture.components), a.T @ b
     for block in problem.blocks_of_components:
         block = np.array(block)
