@@ -27,10 +27,11 @@ ROWS = (
     ("spec.encode",),
     ("fit",),
     ("store",),
-    ("em.kernel",),
+    ("em.kernel", "em.progress"),
     ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish"),
-    ("em.starts", "em.modes"),
-    ("em.restarts",),
+    ("em.starts", "em.modes", "em.trace"),
+    ("em.restarts", "em.stable", "em.laplace"),
+    ("em.bootstrap",),
     ("em.fit_em",),
     ("em",),
     ("mcmc",),
@@ -44,6 +45,9 @@ DOORWAYS = {
     ("spec.mixture", "mcmc"),  # Mixture.to_pymc
     ("fit", "store"),  # Fit.tree, Fit.save
     ("store", "em"),  # load rebuilds the runs and optima
+    ("fit", "em.laplace"),  # Fit.standard_deviations
+    ("fit", "em.starts"),  # Fit.start_of
+    ("fit", "em.kernel"),
 }
 HEAVY = {"pymc", "pytensor", "arviz", "nutpie", "matplotlib"}
 

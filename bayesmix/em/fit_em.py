@@ -4,8 +4,9 @@ import numpy as np
 
 from bayesmix.certificate import compare
 from bayesmix.data.data import Data
-from bayesmix.em import modes, polish, restarts, starts
+from bayesmix.em import modes, polish, restarts, stable, starts, trace
 from bayesmix.em.kernel import Problem
+from bayesmix.em.progress import meter
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 
@@ -29,15 +30,20 @@ def fit_em(
     Args:
         model: a `Mixture`.
         data: a `Data`, or anything that `Data(x)` takes.
-        restarts: number of random starts (one climb when `start` is not random).
+        restarts: number of random starts (one climb when `start` is not random), or "until-stable": as many as
+            it takes until, with 95 % confidence, the next one ends in an unseen optimum with probability below
+            5 % (at most 1000). A `bm.UntilStable(bound, confidence, cap)` sets these numbers.
         start: "kmeans++" (default), "random" (responsibilities), "rows", "prior", "jitter" (near the data
             mean), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
         stiffness: 1 climbs the log posterior; math.inf is classification EM.
         max_iter, tol: a climb stops when no parameter moves by more than `tol` relative to its field.
-        keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`).
+        keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`) and the responsibilities
+            (`fit.runs[i].responsibilities`, at the iterations `fit.runs[i].kept`): True, within 256 MiB for all
+            runs together, or the number of MiB. Where they do not fit, iterations are skipped evenly.
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: processes; the result does not depend on it.
-        progress: called as progress(done, total) after each restart.
+        progress: None shows a bar after two seconds if stderr is a terminal, True at once, False never; a
+            function is called as progress(done, total) after each restart.
 
     Raises:
         InputError: the model and the data do not fit together, or an argument is wrong.
@@ -45,24 +51,44 @@ def fit_em(
     References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38.
     """
     data = data if isinstance(data, Data) else Data(data)
-    for name, value in {"restarts": restarts, "max_iter": max_iter, "workers": workers}.items():
+    rule = stable.rule(restarts)
+    for name, value in {"restarts": 1 if rule else restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
     if not isinstance(stiffness, int | float | np.number) or not stiffness > 0:
         raise InputError(f"fit_em(stiffness=...): expected a positive number or math.inf, got {stiffness!r}.")
     model = model.resolve(data)
     begin = starts.resolve(start, model, data)
+    if rule and not isinstance(begin, str):
+        raise InputError(
+            f"fit_em(restarts={restarts!r}): every restart would begin at the start that was given; choose a random "
+            f"start, one of {starts.NAMES}."
+        )
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
     problem = Problem.of(model, data)
-    options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol, "keep": keep_trace}
-    polished = stiffness == 1 and max_iter > polish.HANDOVER and polish.worthwhile(problem)
-    runs, partial = climb_all(
-        problem, begin, restarts=restarts, seed=seed, workers=workers, progress=progress,
-        **(options | {"max_iter": polish.HANDOVER} if polished else options),
-    )  # fmt: skip
-    if polished:
-        runs = [polish.finish(problem, r, options) for r in runs]
-    optima = tuple(modes.census(problem, runs))
+    options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol, "keep": bool(keep_trace)}
+    runs, optima, partial, examined = [], [], False, {}
+    total = rule.cap if rule else (restarts if isinstance(begin, str) else 1)
+    with meter(progress, "EM restarts") as step:
+        while True:
+            done = len(runs)
+            count = min(stable.ROUND, total - done) if rule else total
+            more, partial = climb_all(
+                problem, begin, restarts=count, first=done, seed=seed, workers=workers,
+                progress=lambda now, _, done=done: step(done + now, total), **polish.before(problem, options),
+            )  # fmt: skip
+            runs += [polish.finish(problem, r, options) for r in more]
+            optima = tuple(modes.census(problem, runs, examined))
+            seen = stable.coverage(optima, len(runs), rule.confidence if rule else 0.95)
+            if partial or len(runs) >= total or (rule and seen.upper < rule.bound):
+                break
+    notes = model.unbounded(data)
+    if rule:
+        notes = [*notes, seen.sentence]
+        if seen.upper >= rule.bound:
+            notes[-1] += f" The bound {rule.bound:g} was not met" + ("." if partial else f" within {rule.cap} restarts.")
+    if keep_trace:
+        runs = trace.with_responsibilities(problem, runs, stiffness, 256 if keep_trace is True else keep_trace)
     best = optima[0] if optima else None
     if best is None or best.kind == "collapsed":
         raise InputError(
@@ -73,8 +99,11 @@ def fit_em(
     settings = {
         "seed": seed, "restarts": len(runs), "start": begin if isinstance(begin, str) else "given",
         "stiffness": str(stiffness), "max_iter": max_iter, "tol": tol, "partial": partial,
-        "notes": model.unbounded(data),
+        "unseen_mode": seen.unseen if len(runs) > 1 else None, "unseen_mode_upper": seen.upper if len(runs) > 1 else None,
+        "notes": notes,
     }  # fmt: skip
+    if not isinstance(begin, str):
+        settings["start_theta"] = {n: v.tolist() for n, v in starts.draw(begin, problem, None).items()}
     return Fit(
         engine="em",
         mixture=model,

@@ -25,7 +25,8 @@ EMPTY = 0.01  # expected rows below which a component is empty
 ROUNDS = 6  # times that a climb may go on from a saddle
 SADDLE = 1e-5  # scaled curvature above which a direction leads up
 HANDOVER = 200  # iterations of EM after which Newton is tried
-CHEAP = 2_000_000  # rows x components x coordinates up to which a Hessian costs less than EM's slow tail
+CHEAP = 2_000_000  # rows x coordinates up to which a Hessian costs less than EM's slow tail
+MOST = 80  # coordinates up to which it does
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,11 @@ class Settled:
 
 
 def settle(problem, theta):
-    """The stationary point above theta (centred), or above the saddle that theta leads to; a `Settled`."""
-    moved, seen = 0, ()
+    """The stationary point above theta (centred), or above the saddle that theta leads to; a `Settled`.
+
+    Components that are identical in theta stay identical, as they do under EM: a saddle of such twins is kept.
+    """
+    moved, seen, twins = 0, (), identical(problem, theta)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
         for _ in range(ROUNDS):
@@ -60,7 +64,11 @@ def settle(problem, theta):
                 continue
             drift = {k: gain_of_weight(problem, theta, k) for k in empty}
             up = [k for k in empty if drift[k] > 0]
-            there = released(problem, theta, value, up[0]) if up else off_saddle(problem, surface, u, value, hessian)
+            there = None
+            if up:
+                there = released(problem, theta, value, up[0])
+            elif not twins:
+                there = off_saddle(surface, u, value, hessian)
             if there is None:
                 break
             run = engine.run(problem, problem.outward(there), max_iter=500)
@@ -152,12 +160,12 @@ def released(problem, theta, value, k):
     return best
 
 
-def off_saddle(problem, surface, u, value, hessian):
-    """A higher theta along a direction that curves upwards, or None: a maximum, or twins that nothing tells apart."""
+def off_saddle(surface, u, value, hessian):
+    """A higher theta along a direction that curves upwards, or None."""
     if not np.isfinite(hessian).all() or len(u) == 0:
         return None
     size, way = curvatures(hessian)
-    if size[-1] < SADDLE or identical(problem, surface.theta(u)):
+    if size[-1] < SADDLE:
         return None
     best = None
     for reach in (1.0, 0.3, 0.1, 0.03, 0.01, 0.003):
@@ -181,18 +189,23 @@ def identical(problem, theta):
     return False
 
 
-def finish(problem, run, options):
-    """A climb that EM did not end within `HANDOVER` iterations, ended by Newton where the surface is concave.
+def before(problem, options):
+    """The options of the climb that `finish` will finish: fewer iterations where Newton takes over."""
+    return options | {"max_iter": min(HANDOVER, options["max_iter"])} if worthwhile(problem, options) else options
 
-    Otherwise EM goes on. The last point of the trace is then Newton's, and the status says so
-    (`engine.CONVERGED`) only at a maximum.
+
+def finish(problem, run, options):
+    """A climb that EM did not end within `HANDOVER` iterations, ended by Newton where it is on a maximum's hill.
+
+    Otherwise EM goes on, and Newton is tried again when its iterations have quadrupled. A run that Newton ended
+    is `engine.CONVERGED` and has his point as the last of its trace.
     """
     left = options["max_iter"] - run.iterations
-    while run.status == engine.EXHAUSTED and left > 0:
+    while worthwhile(problem, options) and run.status == engine.EXHAUSTED and left > 0:
         ended = by_newton(problem, run)
         if ended is not None:
             return ended
-        more = engine.run(problem, run.theta, **{**options, "max_iter": min(left, 4 * run.iterations)})
+        more = engine.run(problem, run.theta, **{**options, "max_iter": min(left, 3 * run.iterations)})
         run = replace(more, trace=np.concatenate([run.trace, more.trace[1:]]), thetas=run.thetas + more.thetas[1:])
         left = options["max_iter"] - run.iterations
     return run
@@ -213,10 +226,10 @@ def by_newton(problem, run):
     )  # fmt: skip
 
 
-def worthwhile(problem):
-    """Whether a Hessian is cheap beside the iterations that it saves."""
-    model = problem.mixture
-    if not isinstance(problem.x, np.ndarray) or np.isnan(problem.x).any():
+def worthwhile(problem, options):
+    """Whether Newton may end a climb: at stiffness 1, where a Hessian costs less than the iterations it saves."""
+    whole = isinstance(problem.x, np.ndarray) and not np.isnan(problem.x).any()
+    if options["stiffness"] != 1 or options["max_iter"] <= HANDOVER or not whole:
         return False
-    p = model.df(problem.x.shape[1])
-    return 0 < p <= 80 and problem.x.shape[0] * p <= CHEAP
+    p = problem.mixture.df(problem.x.shape[1])
+    return 0 < p <= MOST and len(problem.x) * p <= CHEAP

@@ -1,0 +1,36 @@
+"""What a run looked like on its way: the responsibilities at every theta that was kept."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import softmax
+
+from bayesmix.errors import InputError
+
+
+def with_responsibilities(problem, runs, stiffness, mebibytes):
+    """The runs with `responsibilities` (m, n, K) at the iterations `kept` (m,), within this memory together.
+
+    They are those of the run's stiffness: r_ik ~ exp(stiffness l_ik), one-hot at infinity.
+    """
+    if isinstance(mebibytes, bool) or not isinstance(mebibytes, int | float) or not mebibytes > 0:
+        raise InputError(f"fit_em(keep_trace={mebibytes!r}): expected True, False or a positive number of MiB.")
+    cells, K = len(problem.x) * problem.mixture.components, problem.mixture.components
+    room = int(mebibytes * 2**20 / 8 / cells)
+    total = sum(len(r.thetas) for r in runs)
+    stride = max(1, -(-total // max(room, 1)))
+    out = []
+    for run in runs:
+        last = len(run.thetas) - 1
+        kept = sorted({*range(0, last, stride), last})
+        if room < len(runs):
+            kept = []  # not even the last of each
+        r = np.empty((len(kept), len(problem.x), K))
+        for row, i in enumerate(kept):
+            joint = problem.mixture.log_joint(problem.x, problem.inward(run.thetas[i]), problem.log_label)
+            if np.isinf(stiffness):
+                r[row] = np.eye(K)[joint.argmax(axis=1)]
+            else:
+                r[row] = softmax(stiffness * joint, axis=1)
+        out.append(replace(run, responsibilities=r, kept=tuple(kept)))
+    return out
