@@ -68,7 +68,8 @@ def fit_em(
     problem = Problem.of(model, data)
     options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol, "keep": bool(keep_trace)}
     runs, optima, partial, examined = [], [], False, {}
-    total = rule.cap if rule else (restarts if isinstance(begin, str) else 1)
+    given = not isinstance(begin, str)
+    total = rule.cap if rule else 1 if given else restarts
     with meter(progress, "EM restarts") as step:
         while True:
             done = len(runs)
@@ -77,8 +78,8 @@ def fit_em(
                 problem, begin, restarts=count, first=done, seed=seed, workers=workers,
                 progress=lambda now, _, done=done: step(done + now, total), **polish.before(problem, options),
             )  # fmt: skip
-            runs += [polish.finish(problem, r, options) for r in more]
-            optima = tuple(modes.census(problem, runs, examined))
+            runs += [polish.finish(problem, r, options, given) for r in more]
+            optima = tuple(modes.census(problem, runs, examined, given))
             seen = stable.coverage(optima, len(runs), rule.confidence if rule else 0.95)
             if partial or len(runs) >= total or (rule and seen.upper < rule.bound):
                 break
@@ -102,7 +103,7 @@ def fit_em(
         "unseen_mode": seen.unseen if len(runs) > 1 else None, "unseen_mode_upper": seen.upper if len(runs) > 1 else None,
         "notes": notes,
     }  # fmt: skip
-    if not isinstance(begin, str):
+    if given:
         settings["start_theta"] = {n: v.tolist() for n, v in starts.draw(begin, problem, None).items()}
     return Fit(
         engine="em",

@@ -19,7 +19,9 @@ from bayesmix.em.polish import EMPTY, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
+RIDGE = 1e-5  # the same for two points on a ridge, where the last digits are slow to come
 SAME_THETA = 1e-3  # and whose parameters differ by less relative to their field's size, are one
+ALIKE = 0.01  # range of r_ij / (r_ij + r_ik) over the rows below which j and k are not told apart
 TWIN = 1e-4  # relative difference of parameters below which two components are twins
 LARGEST_HESSIAN = 150  # parameters; beyond this the numeric Hessian is not taken
 
@@ -56,10 +58,11 @@ class Mode:
         return {name: getattr(self, name) for name in self.ROW}
 
 
-def census(problem, runs, examined=None):
+def census(problem, runs, examined=None, keep_twins=False):
     """Distinct optima, best first; collapsed restarts come last, as one line.
 
     examined: a dict that keeps what was learned of each end between calls with ever more runs.
+    keep_twins: identical components that a start was given stay so, even at a saddle; random ones are told apart.
     """
     examined = {} if examined is None else examined
     kept = [i for i, r in enumerate(runs) if r.status not in (COLLAPSED, FALL) and np.isfinite(r.log_posterior)]
@@ -76,7 +79,7 @@ def census(problem, runs, examined=None):
         best = max(group, key=lambda i: runs[i].log_posterior)
         chosen = group[0] if group[0] in examined else best
         if chosen not in examined:
-            examined[chosen] = _examine(problem, runs[chosen])
+            examined[chosen] = _examine(problem, runs[chosen], keep_twins)
             examined[group[0]] = examined[chosen]
         count = len(group)
         modes.append(
@@ -171,7 +174,19 @@ def twins(problem, theta):
     return groups
 
 
-def _examine(problem, run):
+def indistinct(problem, theta):
+    """Whether two components divide every row in one proportion, within a hundredth."""
+    r = problem.responsibilities(theta)[0]
+    for j in range(r.shape[1]):
+        for k in range(j):
+            both = r[:, j] + r[:, k]
+            seen = both > EMPTY
+            if seen.any() and np.ptp(r[seen, j] / both[seen]) < ALIKE:
+                return True
+    return False
+
+
+def _examine(problem, run, keep_twins):
     """The optimum at the top of a run's hill: polished, named and weighed."""
     theta = problem.inward(run.theta)
     kind, p = kind_of(problem, theta, run.counts), problem.mixture.df(problem.x.shape[1])
@@ -183,8 +198,10 @@ def _examine(problem, run):
         return replace(nan, gradient_norm=0.0, definite=True, log_mass=mass, u=np.empty(0), cov_u=np.empty((0, 0)))
     if p > LARGEST_HESSIAN:
         return replace(nan, reason=f"{p} parameters are too many for the numeric Hessian")
-    top = settle(problem, theta)
+    top = settle(problem, theta, keep_twins)
     kind = kind_of(problem, top.theta, top.counts)
+    if kind == "interior" and not top.maximum and indistinct(problem, top.theta):
+        kind = "twin components"  # on the flat ridge where two components share the rows of one
     mode = replace(nan, theta=problem.outward(top.theta), log_posterior=top.value, log_likelihood=top.log_likelihood,
                    kind=kind, gradient_norm=top.gradient_norm, definite=top.maximum, reason=top.reason)  # fmt: skip
     if kind not in ("interior", "twin components"):
@@ -229,7 +246,7 @@ def _merge(problem, modes):
     merged = []
     for mode in sorted(modes, key=lambda m: -m.log_posterior):
         for i, other in enumerate(merged):
-            if same(problem, other, mode):
+            if same(problem, other, mode) or one_ridge(other, mode):
                 merged[i] = replace(
                     other,
                     times_reached=other.times_reached + mode.times_reached,
@@ -240,6 +257,12 @@ def _merge(problem, modes):
         else:
             merged.append(mode)
     return merged
+
+
+def one_ridge(a, b):
+    """Whether two points that are no strict maxima lie on one flat ridge: of one kind, and equally high."""
+    flat = not (a.definite or b.definite) and a.kind == b.kind and a.kind in ("twin components", "empty component")
+    return flat and abs(a.log_posterior - b.log_posterior) <= RIDGE * (1 + abs(a.log_posterior) / 1000)
 
 
 def _weigh_once(problem, modes):

@@ -26,6 +26,7 @@ ROUNDS = 6  # times that a climb may go on from a saddle
 SADDLE = 1e-5  # scaled curvature above which a direction leads up
 HANDOVER = 200  # iterations of EM after which Newton is tried
 CHEAP = 2_000_000  # rows x coordinates up to which a Hessian costs less than EM's slow tail
+STALLED = 0.01  # gain over a quarter of these iterations below which EM has come to a stand
 MOST = 80  # coordinates up to which it does
 
 
@@ -42,14 +43,15 @@ class Settled:
     maximum: bool  # whether it is a strict local maximum
     reason: str  # why it is not, else ""
     moved: int  # times it left a saddle
+    first: float  # value at the first stationary point, a saddle if it moved on
 
 
-def settle(problem, theta):
+def settle(problem, theta, keep_twins=False):
     """The stationary point above theta (centred), or above the saddle that theta leads to; a `Settled`.
 
-    Components that are identical in theta stay identical, as they do under EM: a saddle of such twins is kept.
+    keep_twins: components that are identical in theta stay identical, as they do under EM, even at a saddle.
     """
-    moved, seen, twins = 0, (), identical(problem, theta)
+    moved, seen, twins, first = 0, (), keep_twins and identical(problem, theta), None
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
         for _ in range(ROUNDS):
@@ -60,8 +62,9 @@ def settle(problem, theta):
             theta = surface.theta(u)
             more = set(vanishing(problem, theta)) - set(empty)
             if more:
-                seen = empty
+                seen = tuple(more | set(empty))
                 continue
+            first = value if first is None else first
             drift = {k: gain_of_weight(problem, theta, k) for k in empty}
             up = [k for k in empty if drift[k] > 0]
             there = None
@@ -84,7 +87,7 @@ def settle(problem, theta):
     elif empty and not all(rests(problem, k) for k in empty):
         reason = "the parameters of an empty component are free under a Flat prior"
     norm = float(np.abs(g).max(initial=0.0))
-    return Settled(theta, float(value), at.log_likelihood, at.counts, empty, norm, not reason, reason, moved)
+    return Settled(theta, float(value), at.log_likelihood, at.counts, empty, norm, not reason, reason, moved, first)
 
 
 def vanishing(problem, theta):
@@ -194,7 +197,7 @@ def before(problem, options):
     return options | {"max_iter": min(HANDOVER, options["max_iter"])} if worthwhile(problem, options) else options
 
 
-def finish(problem, run, options):
+def finish(problem, run, options, keep_twins=False):
     """A climb that EM did not end within `HANDOVER` iterations, ended by Newton where it is on a maximum's hill.
 
     Otherwise EM goes on, and Newton is tried again when its iterations have quadrupled. A run that Newton ended
@@ -202,7 +205,7 @@ def finish(problem, run, options):
     """
     left = options["max_iter"] - run.iterations
     while worthwhile(problem, options) and run.status == engine.EXHAUSTED and left > 0:
-        ended = by_newton(problem, run)
+        ended = by_newton(problem, run, keep_twins)
         if ended is not None:
             return ended
         more = engine.run(problem, run.theta, **{**options, "max_iter": min(left, 3 * run.iterations)})
@@ -211,12 +214,15 @@ def finish(problem, run, options):
     return run
 
 
-def by_newton(problem, run):
+def by_newton(problem, run, keep_twins):
     """The run with one last step to the maximum next to it, or None if it is not on its hill yet."""
     theta = problem.inward(run.theta)
-    found = settle(problem, theta)
-    rise = found.value - run.log_posterior
-    if not found.maximum or found.moved or not -1e-9 * max(1.0, abs(found.value)) <= rise <= 1.0:
+    found = settle(problem, theta, keep_twins)
+    # where EM itself has come to a stand, on a plateau or a ridge, any way up is the way on; else one hill only
+    stalled = run.trace[-1, 0] - run.trace[-HANDOVER // 4, 0] < STALLED
+    rise = found.first - run.log_posterior
+    end = found.maximum or found.gradient_norm < 1e-3
+    if not end or not (stalled or rise <= 1.0) or not found.value >= run.log_posterior - 1e-9 * abs(found.value):
         return None
     theta = problem.outward(found.theta)
     return replace(
