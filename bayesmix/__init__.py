@@ -4,7 +4,9 @@ from importlib import import_module
 from importlib.metadata import version
 
 from bayesmix.data import Data, datasets, read_data
+from bayesmix.em.bootstrap import bootstrap
 from bayesmix.em.fit_em import fit_em
+from bayesmix.em.stable import UntilStable
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.spec.constraints import MinWeight, Order
@@ -82,6 +84,8 @@ __all__ = [
     "Poisson",
     "Prior",
     "Uniform",
+    "UntilStable",
+    "bootstrap",
     "datasets",
     "families",
     "fit_em",
