@@ -29,7 +29,7 @@ class Bootstrap:
 
     fit: object = field(repr=False)
     draws: dict = field(repr=False)
-    status: np.ndarray
+    status: np.ndarray = field(repr=False)
     log_posterior: np.ndarray = field(repr=False)
     parametric: bool
     seed: int
@@ -160,7 +160,9 @@ def _replicate(fit, home, child, parametric):
     run = polish.finish(problem, run, OPTIONS)
     if run.status in (engine.COLLAPSED, engine.FALL):
         return {name: np.full(np.shape(v), np.nan) for name, v in fit.best.items()}, LOST, np.nan
-    theta = fit.mixture.permute(run.theta, modes.match(home, fit.best, run.theta))
+    theta = run.theta
+    if all(c.symmetric for c in fit.mixture.constraints):  # an order has named the components already
+        theta = fit.mixture.permute(theta, modes.match(home, fit.best, theta))
     back = polish.finish(home, engine.run(home, theta, **polish.before(home, OPTIONS)), OPTIONS)
     same = back.status != engine.COLLAPSED and modes.alike(home, fit.optima[0], back)
     return theta, SAME if same else OTHER, run.log_posterior

@@ -34,7 +34,7 @@ def fit_em(
             it takes until, with 95 % confidence, the next one ends in an unseen optimum with probability below
             5 % (at most 1000). A `bm.UntilStable(bound, confidence, cap)` sets these numbers.
         start: "kmeans++" (default), "random" (responsibilities), "rows", "prior", "jitter" (near the data
-            mean), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
+            mean), "clumps" (tight components inside a wide one: for a census of odd optima), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
         stiffness: 1 climbs the log posterior; math.inf is classification EM.
         max_iter, tol: a climb stops when no parameter moves by more than `tol` relative to its field.
         keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`) and the responsibilities

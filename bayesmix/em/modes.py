@@ -15,7 +15,7 @@ from math import factorial, prod
 import numpy as np
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
-from bayesmix.em.polish import EMPTY, settle
+from bayesmix.em.polish import EDGE, EMPTY, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
@@ -64,7 +64,11 @@ def census(problem, runs, examined=None, keep_twins=False):
     examined: a dict that keeps what was learned of each end between calls with ever more runs.
     keep_twins: identical components that a start was given stay so, even at a saddle; random ones are told apart.
     """
-    examined = {} if examined is None else examined
+    with np.errstate(all="ignore"):  # at an edge of a support a density is zero, and its logarithm means it
+        return _census(problem, runs, {} if examined is None else examined, keep_twins)
+
+
+def _census(problem, runs, examined, keep_twins):
     kept = [i for i, r in enumerate(runs) if r.status not in (COLLAPSED, FALL) and np.isfinite(r.log_posterior)]
     groups = []
     for i in kept:
@@ -215,9 +219,9 @@ def _examine(problem, run, keep_twins):
 
 def weighed(problem, mode, theta):
     """The mode with its Laplace mass, its place in u and its covariance there."""
-    surface = Surface(problem, theta, jacobian=True)
-    with np.errstate(all="ignore"):
-        u, value, _, hessian = surface.newton(surface.u(theta))
+    inside = off_edge(problem, theta)
+    surface = Surface(problem, inside, jacobian=True)
+    u, value, _, hessian = surface.newton(surface.u(inside))
     if not definite(hessian):
         return replace(mode, reason="the density in unconstrained coordinates has no mode nearby")
     mass = value + 0.5 * len(u) * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
@@ -226,6 +230,20 @@ def weighed(problem, mode, theta):
     units = problem.units
     cov_u = units[:, None] * np.linalg.inv(-hessian) * units
     return replace(mode, log_mass=float(mass + np.log(images)), u=u * units, cov_u=cov_u)
+
+
+def off_edge(problem, theta):
+    """theta with what lies on an edge of its support moved inside, as one more row on either side would do.
+
+    The density in u vanishes at the edge, so that its mode is inside.
+    """
+    share, out = 1 / (len(problem.x) + 2), dict(theta)
+    for name, p in problem.mixture.family.parameters.items():
+        if p.free and p.support.name == "unit":
+            out[name] = np.clip(theta[name], share, 1 - share)
+        elif p.free and p.support.name == "positive" and (theta[name] < EDGE * theta[name].max()).any():
+            out[name] = np.maximum(theta[name], share * theta[name].max())
+    return out
 
 
 def exchangeable_twins(problem, theta):

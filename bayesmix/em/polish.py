@@ -22,6 +22,7 @@ from bayesmix.em.layout import Layout
 from bayesmix.em.surface import Surface, curvatures, definite
 
 EMPTY = 0.01  # expected rows below which a component is empty
+EDGE = 1e-10  # distance from an edge, relative to the largest value of the field, that is none
 ROUNDS = 6  # times that a climb may go on from a saddle
 SADDLE = 1e-5  # scaled curvature above which a direction leads up
 HANDOVER = 200  # iterations of EM after which Newton is tried
@@ -57,7 +58,7 @@ def settle(problem, theta, keep_twins=False):
         for _ in range(ROUNDS):
             empty = tuple(sorted({*seen, *vanishing(problem, theta)}))
             theta = emptied(problem, theta, empty)
-            surface = Surface(problem, theta, empty=empty)
+            surface = Surface(problem, theta, empty=empty, held=at_edge(problem, theta))
             u, value, g, hessian = surface.newton(surface.u(theta))
             theta = surface.theta(u)
             more = set(vanishing(problem, theta)) - set(empty)
@@ -98,6 +99,26 @@ def vanishing(problem, theta):
     (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
     counts = problem.e_step(theta).counts
     return tuple(np.flatnonzero((counts < EMPTY) & (a == 0)).tolist())
+
+
+def at_edge(problem, theta):
+    """Positions of the family's coordinates that an M-step put on an edge of their support: a probability 0 or 1.
+
+    The maximum over that coordinate is the edge itself, where u is infinite and has no derivatives.
+    """
+    out, at = [], 0
+    for name, p in problem.mixture.family.parameters.items():
+        if not p.free:
+            continue
+        value, size = theta[name], int(np.prod(p.support.free(theta[name].shape)))
+        low = np.zeros(size, dtype=bool)
+        if p.support.name == "unit":
+            low = np.ravel((value < EDGE) | (value > 1 - EDGE))
+        elif p.support.name == "positive":
+            low = np.ravel(value < EDGE * value.max())
+        out += (at + np.flatnonzero(low)).tolist()
+        at += size
+    return tuple(out)
 
 
 def rests(problem, k):
@@ -147,7 +168,7 @@ def gain_of_weight(problem, theta, k):
     row = top + np.log(np.exp(joint - top[:, None]).sum(axis=1))
     weight = np.ones(len(row)) if problem.weight is None else problem.weight
     (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
-    return float(weight @ np.exp(log_f - row) - weight.sum() - a.sum())
+    return float(weight @ np.exp(log_f - row) - weight.sum() - np.sum(np.broadcast_to(a, theta["weight"].shape)))
 
 
 def released(problem, theta, value, k):

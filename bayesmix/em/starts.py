@@ -6,7 +6,7 @@ from bayesmix.em.engine import change, m_step
 from bayesmix.em.kernel import Pass
 from bayesmix.errors import InputError
 
-NAMES = ("kmeans++", "random", "rows", "prior", "jitter")
+NAMES = ("kmeans++", "random", "rows", "prior", "jitter", "clumps")
 
 
 def resolve(start, model, data):
@@ -58,6 +58,8 @@ def draw(start, problem, rng):
         r = rng.dirichlet(np.ones(model.components), size=n)
     elif start == "jitter":
         r = np.full((n, model.components), 1 / model.components) * (1 + 0.01 * rng.random((n, model.components)))
+    elif start == "clumps":
+        r = clumps(problem, rng)
     else:
         r = partition(problem, rng, spread=start == "kmeans++")
     if problem.log_label is not None:
@@ -91,6 +93,25 @@ def partition(problem, rng, spread):
         centres[k] = y[rng.choice(len(y), p=p)]
     nearest = ((y[:, None, :] - centres) ** 2).sum(axis=2).argmin(axis=1)
     return np.eye(K)[nearest]
+
+
+def clumps(problem, rng):
+    """All rows in one component, then from each other one a clump of the rows nearest to a random row.
+
+    Clump sizes are log-uniform between d + 1 and n / 2 rows: tight components inside wide ones, which a
+    partition into neighbourhoods never proposes.
+    """
+    x, K = problem.x, problem.mixture.components
+    sd = x.std(axis=0)
+    y = x / np.where(sd > 0, sd, 1.0)
+    n, d = y.shape
+    home, *others = rng.permutation(K)
+    z = np.full(n, home)
+    for k in others:
+        size = int(np.exp(rng.uniform(np.log(min(d + 1, n)), np.log(max(n / 2, d + 1)))))
+        far = ((y - y[rng.integers(n)]) ** 2).sum(axis=1)
+        z[np.argsort(far, kind="stable")[:size]] = k
+    return np.eye(K)[z]
 
 
 def from_responsibilities(problem, r):

@@ -21,6 +21,7 @@ from bayesmix.spec.climb import forward_gradient, gradient
 
 STEPS = 60  # Newton steps
 LONGEST = 2.0  # the longest step in any coordinate of u, in its natural unit
+FARTHEST = {"unit": 30.0, "positive": 700.0}  # |u| that stands for an edge: 1e-13, and 1e-304
 FLAT = 1e-9  # a curvature below this, relative to the largest, is walked along as if it were this
 
 
@@ -33,12 +34,14 @@ class Surface:
 
     empty: components held at weight exactly zero, their own parameters held where they are. The
     weights' coordinates are then the log ratios of the others, and u is shorter.
+    held: positions among the family's coordinates that stay where they are, at an edge of their support.
     """
 
     problem: Problem
     like: dict  # a theta (centred) that gives shapes, Fixed fields and the empty components' parameters
     jacobian: bool = False
     empty: tuple = ()
+    held: tuple = ()
 
     # ---- coordinates ------------------------------------------------------------------------
 
@@ -61,22 +64,30 @@ class Surface:
     @cached_property
     def _base(self):
         model = self.problem.mixture
-        return model.family.vector(model.own(self.like)) / self._units
+        with np.errstate(all="ignore"):
+            v = model.family.vector(model.own(self.like)) / self._units
+        if self.held:  # an edge of the support, where u is infinite
+            free = [p for p in model.family.parameters.values() if p.free]
+            far = [np.full(p.support.free(self.like[p.name].shape), FARTHEST.get(p.support.name, 0.0)) for p in free]
+            far = np.concatenate([np.ravel(f) for f in far])[list(self.held)]
+            v[list(self.held)] = np.clip(v[list(self.held)], -far, far)
+        return v
 
     @cached_property
     def _free(self):
         """Positions of the family's coordinates that may move."""
-        if not self.empty:
-            return np.arange(len(self._units))
-        held = np.concatenate([Layout.of(self.problem.mixture, self.like).own(k) for k in self.empty])
-        return np.setdiff1d(np.arange(len(self._units)), held)
+        held = [np.array(self.held, dtype=int)]
+        held += [Layout.of(self.problem.mixture, self.like).own(k) for k in self.empty]
+        return np.setdiff1d(np.arange(len(self._units)), np.concatenate(held))
 
     def u(self, theta):
         """The coordinates of a theta."""
         model = self.problem.mixture
         weight = theta["weight"][self.active]
         head = np.log(weight[:-1] / weight[-1]) if self.head else np.empty(0)
-        return np.concatenate([head, (model.family.vector(model.own(theta)) / self._units)[self._free]])
+        with np.errstate(all="ignore"):
+            v = model.family.vector(model.own(theta)) / self._units
+        return np.concatenate([head, v[self._free]])
 
     def theta(self, u):
         """The theta at u."""
