@@ -87,7 +87,9 @@ def fit_em(
     if rule:
         notes = [*notes, seen.sentence]
         if seen.upper >= rule.bound:
-            notes[-1] += f" The bound {rule.bound:g} was not met" + ("." if partial else f" within {rule.cap} restarts.")
+            notes[-1] += f" The bound {rule.bound:g} was not met" + (
+                "." if partial else f" within {rule.cap} restarts."
+            )
     if keep_trace:
         runs = trace.with_responsibilities(problem, runs, stiffness, 256 if keep_trace is True else keep_trace)
     best = optima[0] if optima else None

@@ -180,9 +180,7 @@ def tiny_model(name):
     c = tiny(name)
     family = {
         "A1": lambda: bm.Gaussian(mean=bm.Normal(c["m0"], c["s0"]), sd=bm.Fixed(c["sigma_known"])),
-        "B1": lambda: bm.Gaussian(
-            mean=bm.ConjugateNormal(c["m0"], c["kappa0"]), var=bm.InverseGamma(c["a0"], c["b0"])
-        ),
+        "B1": lambda: bm.Gaussian(mean=bm.ConjugateNormal(c["m0"], c["kappa0"]), var=bm.InverseGamma(c["a0"], c["b0"])),
         "C1": lambda: bm.Bernoulli(prob=bm.Beta(c["beta_a"], c["beta_b"])),
         "D1": lambda: bm.Poisson(rate=bm.Gamma(c["gamma_shape"], c["gamma_rate"])),
     }[name]()
