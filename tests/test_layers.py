@@ -28,7 +28,7 @@ ROWS = (
     ("fit",),
     ("store",),
     ("em.kernel", "em.progress"),
-    ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish"),
+    ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish", "em.kinds"),
     ("em.starts", "em.modes", "em.trace"),
     ("em.restarts", "em.stable", "em.laplace"),
     ("em.bootstrap",),

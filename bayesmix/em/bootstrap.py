@@ -85,8 +85,8 @@ class Bootstrap:
         rows = {}
         for name, value in values.items():
             low, high = np.quantile(value, [tail, 1 - tail])
-            rows[name] = {"value": at[name], "mean": value.mean(), "sd": value.std(ddof=1),
-                          f"{100 * tail:g}%": low, f"{100 * (1 - tail):g}%": high, "derived": name not in own}  # fmt: skip
+            rows[name] = {"value": at[name], "mean": value.mean(), "sd": value.std(ddof=1)}
+            rows[name] |= {f"{100 * tail:g}%": low, f"{100 * (1 - tail):g}%": high, "derived": name not in own}
         return pd.DataFrame.from_dict(rows, orient="index")
 
     @property
@@ -171,7 +171,7 @@ def _replicate(fit, home, child, parametric):
 def _resampled(data, rng):
     """Rows with multinomial counts as row weights; rows that were not drawn are left out."""
     weight = data.row_weight
-    total = int(round(float(weight.sum())))
+    total = round(float(weight.sum()))
     count = rng.multinomial(max(total, 1), weight / weight.sum())
     rows = np.flatnonzero(count)
     label = None if data.label is None else data.label[rows]
@@ -180,5 +180,5 @@ def _resampled(data, rng):
 
 def _simulated(fit, rng):
     """New rows from the fitted model, as many as the row weights count."""
-    total = max(int(round(float(fit.data.row_weight.sum()))), 1)
+    total = max(round(float(fit.data.row_weight.sum())), 1)
     return Data(fit.simulate(total, rng)[0], names=fit.data.names)

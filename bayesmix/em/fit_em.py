@@ -34,7 +34,8 @@ def fit_em(
             it takes until, with 95 % confidence, the next one ends in an unseen optimum with probability below
             5 % (at most 1000). A `bm.UntilStable(bound, confidence, cap)` sets these numbers.
         start: "kmeans++" (default), "random" (responsibilities), "rows", "prior", "jitter" (near the data
-            mean), "clumps" (tight components inside a wide one: for a census of odd optima), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
+            mean), "clumps" (tight components inside a wide one: for a census of odd optima), (n,) labels,
+            (n, K) responsibilities, a theta dict, or a Fit.
         stiffness: 1 climbs the log posterior; math.inf is classification EM.
         max_iter, tol: a climb stops when no parameter moves by more than `tol` relative to its field.
         keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`) and the responsibilities
@@ -51,7 +52,7 @@ def fit_em(
     References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38.
     """
     data = data if isinstance(data, Data) else Data(data)
-    rule = stable.rule(restarts)
+    rule, room = stable.rule(restarts), trace.memory(keep_trace)
     for name, value in {"restarts": 1 if rule else restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
@@ -66,7 +67,7 @@ def fit_em(
         )
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
     problem = Problem.of(model, data)
-    options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol, "keep": bool(keep_trace)}
+    options = {"stiffness": stiffness, "max_iter": max_iter, "tol": tol, "keep": room > 0}
     runs, optima, partial, examined = [], [], False, {}
     given = not isinstance(begin, str)
     total = rule.cap if rule else 1 if given else restarts
@@ -90,8 +91,8 @@ def fit_em(
             notes[-1] += f" The bound {rule.bound:g} was not met" + (
                 "." if partial else f" within {rule.cap} restarts."
             )
-    if keep_trace:
-        runs = trace.with_responsibilities(problem, runs, stiffness, 256 if keep_trace is True else keep_trace)
+    if room:
+        runs = trace.with_responsibilities(problem, runs, stiffness, room)
     best = optima[0] if optima else None
     if best is None or best.kind == "collapsed":
         raise InputError(
@@ -102,7 +103,7 @@ def fit_em(
     settings = {
         "seed": seed, "restarts": len(runs), "start": begin if isinstance(begin, str) else "given",
         "stiffness": str(stiffness), "max_iter": max_iter, "tol": tol, "partial": partial,
-        "unseen_mode": seen.unseen if len(runs) > 1 else None, "unseen_mode_upper": seen.upper if len(runs) > 1 else None,
+        "unseen_mode": None if given else seen.unseen, "unseen_mode_upper": None if given else seen.upper,
         "notes": notes,
     }  # fmt: skip
     if given:

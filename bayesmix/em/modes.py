@@ -15,14 +15,13 @@ from math import factorial, prod
 import numpy as np
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
+from bayesmix.em.kinds import exchangeable_twins, indistinct, kind_of
 from bayesmix.em.polish import EDGE, EMPTY, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
 RIDGE = 1e-5  # the same for two points on a ridge, where the last digits are slow to come
 SAME_THETA = 1e-3  # and whose parameters differ by less relative to their field's size, are one
-ALIKE = 0.01  # range of r_ij / (r_ij + r_ik) over the rows below which j and k are not told apart
-TWIN = 1e-4  # relative difference of parameters below which two components are twins
 LARGEST_HESSIAN = 150  # parameters; beyond this the numeric Hessian is not taken
 
 
@@ -150,46 +149,6 @@ def assign(problem, a, b):
     return perm
 
 
-def kind_of(problem, theta, counts):
-    """What sort of optimum this is, by name."""
-    model = problem.mixture
-    for c in model.constraints:
-        slack = c.value(theta, np)
-        scale = c.floor if c.field == "weight" and hasattr(c, "floor") else np.abs(c.coordinate(theta)).max()
-        if c.hard and len(slack) and slack.min() <= 1e-6 * max(scale, 1e-300):
-            return "at a constraint"
-    if counts.min() < EMPTY:
-        return "empty component"
-    return "twin components" if max(map(len, twins(problem, theta))) > 1 else "interior"
-
-
-def twins(problem, theta):
-    """The components in groups that share all their parameters (weights aside), as lists."""
-    model = problem.mixture
-    own = [v for v in model.own(theta).values() if len(v) == model.components]
-    groups = []
-    for k in range(model.components):
-        for group in groups:
-            if own and all(np.abs(v[group[0]] - v[k]).max() <= TWIN * np.abs(v).max() for v in own):
-                group.append(k)
-                break
-        else:
-            groups.append([k])
-    return groups
-
-
-def indistinct(problem, theta):
-    """Whether two components divide every row in one proportion, within a hundredth."""
-    r = problem.responsibilities(theta)[0]
-    for j in range(r.shape[1]):
-        for k in range(j):
-            both = r[:, j] + r[:, k]
-            seen = both > EMPTY
-            if seen.any() and np.ptp(r[seen, j] / both[seen]) < ALIKE:
-                return True
-    return False
-
-
 def _examine(problem, run, keep_twins):
     """The optimum at the top of a run's hill: polished, named and weighed."""
     theta = problem.inward(run.theta)
@@ -246,19 +205,6 @@ def off_edge(problem, theta):
     return out
 
 
-def exchangeable_twins(problem, theta):
-    """Groups of components that are alike in everything, weight included, and may be exchanged."""
-    w, groups = theta["weight"], []
-    for group in twins(problem, theta):
-        for block in problem.blocks_of_components:
-            left = [k for k in group if k in block]
-            while left:
-                alike = [k for k in left if abs(w[k] - w[left[0]]) <= TWIN * w.max()]
-                groups.append(alike)
-                left = [k for k in left if k not in alike]
-    return groups
-
-
 def _merge(problem, modes):
     """Optima that the polish brought together become one."""
     merged = []
@@ -296,9 +242,18 @@ def _weigh_once(problem, modes):
                     mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
                     break
             else:
-                owners.append((theta, len(out)))
+                if height(problem, theta) > mode.log_posterior + SAME_VALUE:
+                    reason = "in unconstrained coordinates it is part of the hill of a higher optimum, not met here"
+                    mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
+                else:
+                    owners.append((theta, len(out)))
         out.append(mode)
     return out
+
+
+def height(problem, theta):
+    """The log posterior at a theta (centred)."""
+    return problem.e_step(theta).log_likelihood + sum(problem.mixture.log_prior(theta).values())
 
 
 def differs(problem, best, mode):

@@ -7,14 +7,23 @@ from scipy.special import softmax
 
 from bayesmix.errors import InputError
 
+DEFAULT = 256  # MiB
+
+
+def memory(keep_trace):
+    """The MiB that `fit_em(keep_trace=...)` grants, 0 when nothing is kept."""
+    if isinstance(keep_trace, bool | np.bool_):
+        return DEFAULT if keep_trace else 0
+    if not isinstance(keep_trace, int | float | np.number) or not keep_trace >= 0:
+        raise InputError(f"fit_em(keep_trace={keep_trace!r}): expected True, False or a positive number of MiB.")
+    return keep_trace
+
 
 def with_responsibilities(problem, runs, stiffness, mebibytes):
     """The runs with `responsibilities` (m, n, K) at the iterations `kept` (m,), within this memory together.
 
     They are those of the run's stiffness: r_ik ~ exp(stiffness l_ik), one-hot at infinity.
     """
-    if isinstance(mebibytes, bool) or not isinstance(mebibytes, int | float) or not mebibytes > 0:
-        raise InputError(f"fit_em(keep_trace={mebibytes!r}): expected True, False or a positive number of MiB.")
     cells, K = len(problem.x) * problem.mixture.components, problem.mixture.components
     room = int(mebibytes * 2**20 / 8 / cells)
     total = sum(len(r.thetas) for r in runs)

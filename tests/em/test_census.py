@@ -257,3 +257,12 @@ def test_mass_of_twins_counts_their_images_once(galaxies):
     u = twin.u / problem.units
     one = surface.value(u) + 0.5 * fit.df * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-surface.hessian(u))[1]
     assert twin.log_mass - one == pytest.approx(np.log(3), abs=1e-5)
+
+
+def test_no_mass_is_borrowed_from_an_optimum_that_was_not_met(galaxies):
+    """Some narrow maxima are no hills of the density in u: Newton there climbs to another optimum's, whose mass
+    they must not show."""
+    o = next(o for o in listed("P2_K3") if o["objective"] == pytest.approx(-258.40914835))
+    fit = bm.fit_em(galaxy_model("P2", 3), galaxies, start=optimum_theta(o), seed=1)
+    assert fit.log_posterior == pytest.approx(o["objective"], abs=1e-6) and fit.optima[0].definite
+    assert np.isnan(fit.optima[0].log_mass) and "higher optimum" in fit.optima[0].reason

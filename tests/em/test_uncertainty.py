@@ -250,6 +250,12 @@ def test_a_trace_keeps_within_its_memory(galaxies):
     assert bm.fit_em(P1, galaxies, restarts=1, seed=1).runs[0].responsibilities is None
 
 
+@pytest.mark.parametrize("bad", [-1, "yes", float("nan")])
+def test_bad_keep_trace(bad, galaxies):
+    with pytest.raises(bm.InputError, match="keep_trace"):
+        bm.fit_em(P1, galaxies, restarts=1, keep_trace=bad)
+
+
 def test_progress(capsys, monkeypatch, galaxies):
     """A function is called; True draws a bar; None draws none where stderr is no terminal, or within two seconds."""
     seen = []
