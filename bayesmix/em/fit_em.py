@@ -80,7 +80,7 @@ def fit_em(
                 progress=lambda now, _, done=done: step(done + now, total), **polish.before(problem, options),
             )  # fmt: skip
             runs += [polish.finish(problem, r, options, given) for r in more]
-            optima = tuple(modes.census(problem, runs, examined, given))
+            optima = tuple(modes.census(problem, runs, examined, given, soft=stiffness == 1))
             seen = stable.coverage(optima, len(runs), rule.confidence if rule else 0.95)
             if partial or len(runs) >= total or (rule and seen.upper < rule.bound):
                 break

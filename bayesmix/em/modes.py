@@ -57,17 +57,19 @@ class Mode:
         return {name: getattr(self, name) for name in self.ROW}
 
 
-def census(problem, runs, examined=None, keep_twins=False):
+def census(problem, runs, examined=None, keep_twins=False, soft=True):
     """Distinct optima, best first; collapsed restarts come last, as one line.
 
     examined: a dict that keeps what was learned of each end between calls with ever more runs.
     keep_twins: identical components that a start was given stay so, even at a saddle; random ones are told apart.
+    soft: whether the runs climbed the log posterior itself; those at another stiffness stay where they ended, are
+    ranked by the objective that they climbed, and have no mass.
     """
     with np.errstate(all="ignore"):  # at an edge of a support a density is zero, and its logarithm means it
-        return _census(problem, runs, {} if examined is None else examined, keep_twins)
+        return _census(problem, runs, {} if examined is None else examined, keep_twins, soft)
 
 
-def _census(problem, runs, examined, keep_twins):
+def _census(problem, runs, examined, keep_twins, soft):
     kept = [i for i, r in enumerate(runs) if r.status not in (COLLAPSED, FALL) and np.isfinite(r.log_posterior)]
     groups = []
     for i in kept:
@@ -79,16 +81,19 @@ def _census(problem, runs, examined, keep_twins):
             groups.append([i])
     modes = []
     for group in groups:
-        best = max(group, key=lambda i: runs[i].log_posterior)
+        best = max(group, key=lambda i: runs[i].trace[-1, 0])
         chosen = group[0] if group[0] in examined else best
         if chosen not in examined:
-            examined[chosen] = _examine(problem, runs[chosen], keep_twins)
+            examined[chosen] = _examine(problem, runs[chosen], keep_twins, soft)
             examined[group[0]] = examined[chosen]
         count = len(group)
         modes.append(
             replace(examined[chosen], times_reached=count, share=count / len(runs), restarts=tuple(sorted(group)))
         )
-    modes = _weigh_once(problem, _merge(problem, modes))
+    if soft:
+        modes = _weigh_once(problem, _merge(problem, modes))
+    else:
+        modes.sort(key=lambda m: -max(runs[i].trace[-1, 0] for i in m.restarts))
     best = modes[0] if modes else None
     modes = [replace(m, differs=differs(problem, best, m)) for m in modes]
     lost = tuple(i for i, r in enumerate(runs) if r.status == COLLAPSED)
@@ -149,13 +154,15 @@ def assign(problem, a, b):
     return perm
 
 
-def _examine(problem, run, keep_twins):
+def _examine(problem, run, keep_twins, soft):
     """The optimum at the top of a run's hill: polished, named and weighed."""
     theta = problem.inward(run.theta)
     kind, p = kind_of(problem, theta, run.counts), problem.mixture.df(problem.x.shape[1])
     nan = Mode(run.theta, run.log_posterior, run.log_likelihood, 1, 1.0, kind, np.nan, False, np.nan, "", "")
     if kind == "at a constraint":
         return replace(nan, reason=f"the optimum is not an interior one ({kind})")
+    if not soft:
+        return replace(nan, reason="EM at this stiffness climbs another objective than the log posterior")
     if p == 0:
         mass = run.log_posterior
         return replace(nan, gradient_norm=0.0, definite=True, log_mass=mass, u=np.empty(0), cov_u=np.empty((0, 0)))
@@ -281,4 +288,5 @@ def differs(problem, best, mode):
             parts.append(f"the best one's {j} is split over {' and '.join(map(str, shares))}")
     gap = best.log_posterior - mode.log_posterior
     detail = "; ".join(parts) if parts else "the components overlap differently"
-    return f"{gap:.4g} lower: {moved} of {n} rows change component; {detail}"
+    lower = f"{gap:.4g} lower" if gap >= 0 else f"{-gap:.4g} higher, but lower in the objective that was climbed"
+    return f"{lower}: {moved} of {n} rows change component; {detail}"

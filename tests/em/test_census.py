@@ -266,3 +266,17 @@ def test_no_mass_is_borrowed_from_an_optimum_that_was_not_met(galaxies):
     fit = bm.fit_em(galaxy_model("P2", 3), galaxies, start=optimum_theta(o), seed=1)
     assert fit.log_posterior == pytest.approx(o["objective"], abs=1e-6) and fit.optima[0].definite
     assert np.isnan(fit.optima[0].log_mass) and "higher optimum" in fit.optima[0].reason
+
+
+def test_hard_em_stays_where_it_ended(galaxies):
+    """At another stiffness the census ranks by the objective climbed, polishes nothing and weighs nothing."""
+    model = bm.Mixture(flat("E"), 3, weight=bm.Fixed(1 / 3))
+    fit = bm.fit_em(model, galaxies, restarts=12, start="rows", stiffness=np.inf, seed=1)
+    climbed = [fit.runs[m.start].trace[-1, 0] for m in fit.optima]
+    assert climbed == sorted(climbed, reverse=True) and climbed[0] == max(r.trace[-1, 0] for r in fit.runs)
+    for mode in fit.optima:
+        end = fit.runs[mode.start].theta
+        np.testing.assert_array_equal(mode.theta["mean"], end["mean"])
+        assert np.isnan(mode.log_mass) and "stiffness" in mode.reason
+    soft = bm.fit_em(model, galaxies, start=fit.best, seed=1)  # the log posterior's own maximum is elsewhere
+    assert np.abs(soft.best["mean"] - fit.best["mean"]).max() > 1e-3
