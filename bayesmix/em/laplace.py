@@ -13,50 +13,58 @@ import numpy as np
 
 from bayesmix.em import modes
 from bayesmix.em.kernel import Problem
+from bayesmix.em.kinds import kind_of
+from bayesmix.em.polish import at_edge
 from bayesmix.em.surface import Surface, definite
 from bayesmix.spec.priors import Flat
 
 STEP = 1e-5  # of the central differences for J
+NEAR = 1e-4  # squared distance from the maximum, in standard deviations, that is still at it
 
 
 def standard_deviations(fit, functions):
     """(name -> sd, reason): the sd of every scalar that functions(theta) -> name -> number returns, at `fit.best`.
 
-    All are NaN, and the reason says why, where the approximation does not exist.
+    NaN, and the reason says why, where the approximation does not exist: for all, or for those on an edge alone.
     """
     problem = Problem.of(fit.mixture, fit.data)
-    inner = problem.inward(fit.best)
+    inner, at = problem.inward(fit.best), functions(fit.best)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        cov, surface, u, reason = _covariance(problem, inner)
-        if reason:
-            return dict.fromkeys(functions(fit.best), np.nan), reason
-        rows = []
+        surface = Surface(problem, inner, held=at_edge(problem, inner))
+        cov, reason = _covariance(problem, inner, surface)
+        if cov is None:
+            return dict.fromkeys(at, np.nan), reason
+        u, rows = surface.u(inner), []
         for j in range(len(u)):
             h = np.zeros(len(u))
             h[j] = STEP * max(1.0, abs(u[j]))
             up, down = (functions(problem.outward(surface.theta(v))) for v in (u + h, u - h))
-            rows.append([(up[name] - down[name]) / (2 * h[j]) for name in up])
-    names = list(functions(fit.best))
-    jacobian = np.array(rows).reshape(len(u), len(names))
-    variance = np.einsum("pn,pq,qn->n", jacobian, cov, jacobian)
-    return dict(zip(names, np.sqrt(np.maximum(variance, 0.0)), strict=True)), ""
+            rows.append([(up[name] - down[name]) / (2 * h[j]) for name in at])
+    jacobian = np.array(rows).reshape(len(u), len(at))
+    sd = np.sqrt(np.maximum(np.einsum("pn,pq,qn->n", jacobian, cov, jacobian), 0.0))
+    if surface.held:
+        sd[(jacobian == 0).all(axis=0)] = np.nan
+    return dict(zip(at, sd, strict=True)), reason
 
 
-def _covariance(problem, theta):
-    """(-H_u^-1, surface, u, reason) at a theta (centred) that is the mode."""
-    counts = problem.e_step(theta).counts
-    kind, p = modes.kind_of(problem, theta, counts), len(problem.mixture.vector(theta)) if counts.min() > 0 else 0
-    if kind not in ("interior", "twin components") or counts.min() <= 0:
-        return None, None, None, f"the optimum is not an interior one ({kind})"
-    if p > modes.LARGEST_HESSIAN:
-        return None, None, None, f"{p} parameters are too many for the numeric Hessian"
-    surface = Surface(problem, theta)
+def _covariance(problem, theta, surface):
+    """(-H_u^-1, reason) at a theta (centred) that is the mode; None with the reason where there is none."""
+    kind, p = kind_of(problem, theta, problem.e_step(theta).counts), len(surface.held)
+    if kind not in ("interior", "twin components"):
+        return None, f"the optimum is not an interior one ({kind})"
     u = surface.u(theta)
-    hessian = surface.hessian(u) if p else np.empty((0, 0))
+    if len(u) > modes.LARGEST_HESSIAN:
+        return None, f"{len(u)} parameters are too many for the numeric Hessian"
+    if len(u) == 0:
+        return np.empty((0, 0)), ""
+    hessian, slope = surface.hessian(u), surface.gradient(u)
     if not definite(hessian):
-        return None, None, None, "the Hessian is not negative definite"
-    return np.linalg.inv(-hessian), surface, u, ""
+        return None, "the Hessian is not negative definite"
+    cov = np.linalg.inv(-hessian)
+    if slope @ cov @ slope > NEAR:
+        return None, "the fit is not at a maximum of the log posterior"
+    return cov, f"{p} parameters lie on an edge of their support and have none" if p else ""
 
 
 def is_maximum_likelihood(mixture):

@@ -92,17 +92,20 @@ class Batch:
         model, M = self.problem.mixture, len(v)
         family, x, K = model.family, self.problem.x, model.components
         if self.problem.exponential:
-            if self.density:
-                W = family.natural(np, **self.together(v)[0]).reshape(M, K, -1)
-            else:
-                W = np.stack([family.natural(np, **own) for own in self.each(v)])
-            return (stats * W).sum(axis=2)
+            return (stats * self.natural(v)).sum(axis=2)
         if self.density:
             log_f = family.logpdf(x, **self.together(v)[0]).reshape(len(x), M, K)
         else:
             log_f = np.stack([family.logpdf(x, **own) for own in self.each(v)], axis=1)
         r = stats[:, None, :]
         return np.where(r > 0, r * np.where(r > 0, log_f, 0.0), 0.0).sum(axis=0)
+
+    def natural(self, v):
+        """W for each theta of an exponential family, (M, K, F)."""
+        family = self.problem.mixture.family
+        if self.density:
+            return family.natural(np, **self.together(v)[0]).reshape(len(v), self.problem.mixture.components, -1)
+        return np.stack([family.natural(np, **own) for own in self.each(v)])
 
     def _prior(self, v, stats=None):
         model, M, K = self.problem.mixture, len(v), self.problem.mixture.components

@@ -72,6 +72,22 @@ def test_no_standard_deviation_at_an_edge(galaxies):
     assert empty.standard_deviations().isna().all() and "empty" in empty.standard_deviations().attrs["reason"]
 
 
+def test_no_standard_deviation_off_the_maximum(galaxies):
+    """Hard EM ends elsewhere, and so does a climb that was cut short and left unpolished."""
+    hard = bm.fit_em(P1, galaxies, restarts=2, start="rows", stiffness=np.inf, seed=1)
+    found = hard.standard_deviations()
+    assert found.isna().all() and found.attrs["reason"] != ""
+
+
+def test_a_probability_of_one_has_none():
+    """A column of ones under Beta(1, 1): the maximum is the edge; the other probability keeps its own."""
+    x = np.column_stack([np.ones(20), np.arange(20) % 4 == 0]).astype(float)
+    fit = bm.fit_em(bm.Mixture(bm.Bernoulli(prob=bm.Beta(1, 1)), 1), x, restarts=1, seed=0)
+    found = fit.standard_deviations()
+    assert np.isnan(found["prob[0, x0]"]) and "edge" in found.attrs["reason"]
+    assert found["prob[0, x1]"] == pytest.approx(np.sqrt(0.25 * 0.75 / 20), rel=1e-6)
+
+
 def test_standard_deviations_survive_saving(faithful, tmp_path):
     fit = bm.fit_em(bm.Mixture(bm.MvGaussian(), 2), faithful, restarts=3, seed=1)
     back = bm.load(fit.save(tmp_path / "fit.nc"))
