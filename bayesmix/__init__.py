@@ -4,8 +4,10 @@ from importlib import import_module
 from importlib.metadata import version
 
 from bayesmix.data import Chunks, Data, datasets, read_data
+from bayesmix.em.bootstrap import bootstrap
 from bayesmix.em.fit_em import fit_em
 from bayesmix.em.kmeans import kmeans
+from bayesmix.em.stable import UntilStable
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.spec.constraints import MinWeight, Order
@@ -108,6 +110,8 @@ __all__ = [
     "Product",
     "Uniform",
     "UniformComponent",
+    "UntilStable",
+    "bootstrap",
     "datasets",
     "families",
     "fit_em",

@@ -110,6 +110,20 @@ class Fit:
         frame.index.name = "mode"
         return frame
 
+    def start_of(self, mode=0):
+        """The theta at which the first restart that led to this optimum began; `fit_em(start=...)` climbs it again."""
+        self._only_em("start_of")
+        if not 0 <= mode < len(self.optima):
+            raise InputError(f"Fit.start_of({mode!r}): expected a row of `fit.modes`, 0..{len(self.optima) - 1}.")
+        given, first = self.settings.get("start_theta"), self.optima[mode].start
+        if given is not None:
+            return {name: np.array(value) for name, value in given.items()}
+        from bayesmix.em.kernel import Problem
+        from bayesmix.em.starts import draw
+
+        child = np.random.SeedSequence(self.settings["seed"], spawn_key=(first,))
+        return draw(self.settings["start"], Problem.of(self.mixture, self.data), np.random.default_rng(child))
+
     # ---- draws ------------------------------------------------------------------------------
 
     @property
@@ -315,10 +329,40 @@ class Fit:
 
         return save(self, path)
 
-    def summary(self):
-        """A DataFrame with one row per scalar: its value (EM) or posterior mean, sd, 90 % interval (MCMC).
+    @cached_property
+    def _deviations(self):
+        from bayesmix.em.laplace import standard_deviations
+        from bayesmix.store import derived_scalars, scalars
 
-        The parameters come first, then what the family derives from them (the sd of a `var`, say),
+        def numbers(theta):
+            fields = {name: value[None, None] for name, value in theta.items()}
+            both = scalars(self.mixture, self.data, fields) | derived_scalars(self.mixture, self.data, fields)
+            return {name: float(value[0, 0]) for name, value in both.items()}
+
+        return standard_deviations(self, numbers)
+
+    def standard_deviations(self):
+        """A Series of the Laplace standard deviation of each scalar of `summary()`, in natural coordinates.
+
+        It is named `standard error` when every prior is Flat (the inverse of the observed information), else `sd`.
+        NaN at a boundary or an empty component; `attrs["reason"]` then says why, and is "" otherwise.
+        EM fits only; `bm.bootstrap` needs no quadratic approximation.
+        """
+        import pandas as pd
+
+        from bayesmix.em.laplace import is_maximum_likelihood
+
+        self._only_em("standard_deviations")
+        values, reason = self._deviations
+        out = pd.Series(values, name="standard error" if is_maximum_likelihood(self.mixture) else "sd", dtype=float)
+        out.attrs["reason"] = reason
+        return out
+
+    def summary(self):
+        """A DataFrame with one row per scalar: value and sd (EM), or posterior mean, sd, 90 % interval (MCMC).
+
+        The sd of an EM fit is Laplace's (`standard_deviations`), and is called `standard error` when every prior
+        is Flat. The parameters come first, then what the family derives from them (the sd of a `var`, say),
         marked in the column `derived`.
         """
         import pandas as pd
@@ -327,14 +371,18 @@ class Fit:
 
         rows, arguments = {}, (self.mixture, self.data, self.relabelled)
         own = scalars(*arguments)
+        spread = self.standard_deviations() if self.engine == "em" else None
         for name, value in (own | derived_scalars(*arguments)).items():
-            if self.engine == "em":
-                rows[name] = {"value": float(value[0, 0])}
+            if spread is not None:
+                rows[name] = {"value": float(value[0, 0]), spread.name: spread[name]}
             else:
                 low, high = np.quantile(value, [0.05, 0.95])
                 rows[name] = {"mean": value.mean(), "sd": value.std(ddof=1), "5%": low, "95%": high}
             rows[name]["derived"] = name not in own
-        return pd.DataFrame.from_dict(rows, orient="index")
+        out = pd.DataFrame.from_dict(rows, orient="index")
+        if spread is not None:
+            out.attrs["reason"] = spread.attrs["reason"]
+        return out
 
     def __repr__(self):
         chains, draws = self.shape

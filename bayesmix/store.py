@@ -211,7 +211,7 @@ def from_tree(tree):
         m = tree["modes"].to_dataset()
         r = tree["restarts"].to_dataset() if "restarts" in tree else None
         for i in range(m.sizes["mode"]):
-            row = {n: m[f"mode_{n}"].values[i].item() for n in Mode.ROW}
+            row = {n: m[f"mode_{n}"].values[i].item() for n in Mode.ROW if n != "start"}  # of `restarts`
             row["definite"] = bool(row["definite"])
             own = tuple(np.flatnonzero(r["mode"].values == i).tolist()) if r is not None else ()
             theta = {n: m[n].values[i] for n in mixture.parameters}

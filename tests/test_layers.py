@@ -30,13 +30,14 @@ ROWS = (
     ("spec.encode",),
     ("fit",),
     ("store",),
-    ("em.fused",),
+    ("em.fused", "em.progress"),
     ("em.loop",),
     ("em.missing", "em.patterns", "em.kernel"),
     ("em.chunks",),
-    ("em.engine", "em.surface"),
-    ("em.starts", "em.modes", "em.batch"),
-    ("em.restarts",),
+    ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish", "em.kinds"),
+    ("em.starts", "em.modes", "em.trace", "em.batch"),
+    ("em.restarts", "em.stable", "em.laplace"),
+    ("em.bootstrap",),
     ("em.fit_em",),
     ("em.kmeans",),
     ("em",),
@@ -51,6 +52,9 @@ DOORWAYS = {
     ("spec.mixture", "mcmc"),  # Mixture.to_pymc
     ("fit", "store"),  # Fit.tree, Fit.save
     ("store", "em"),  # load rebuilds the runs and optima
+    ("fit", "em.laplace"),  # Fit.standard_deviations
+    ("fit", "em.starts"),  # Fit.start_of
+    ("fit", "em.kernel"),
 }
 IN_PYTENSOR = ("spec.transforms", "spec.matrix_ops")  # imported only by methods that build a PyMC model
 HEAVY = {"pymc", "pytensor", "arviz", "nutpie", "matplotlib"}

@@ -33,6 +33,8 @@ class Run:
     trace: np.ndarray  # (iterations + 1, 2): F and the log posterior
     status: str
     thetas: tuple = field(default=(), repr=False)  # theta per iteration, when kept
+    responsibilities: np.ndarray | None = field(default=None, repr=False)  # (m, n, K) of the iterations `kept`
+    kept: tuple = field(default=(), repr=False)
 
     @property
     def iterations(self):

@@ -6,9 +6,10 @@ import numpy as np
 
 from bayesmix.agreement import compare
 from bayesmix.data.chunks import Chunks, opened
-from bayesmix.em import chunks, missing, modes, restarts, starts
+from bayesmix.em import chunks, missing, modes, polish, restarts, stable, starts, trace
 from bayesmix.em.engine import schedule
 from bayesmix.em.kernel import Problem
+from bayesmix.em.progress import meter
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 
@@ -35,16 +36,22 @@ def fit_em(
         data: a `Data`, or anything that `Data(x)` takes. Rows larger than memory: a `Chunks` or what it takes (a
             list of tables, a function that returns an iterator of them, a memory-mapped array, the path of a
             Parquet file); the result is the same, `fit.data` is then a sample (`settings["chunks"]`).
-        restarts: number of random starts (one climb when `start` is not random).
+        restarts: number of random starts (one climb when `start` is not random), or "until-stable": as many as
+            it takes until, with 95 % confidence, the next one ends in an unseen optimum with probability below
+            5 % (at most 1000). A `bm.UntilStable(bound, confidence, cap)` sets these numbers.
         start: "kmeans++" (default), "random" (responsibilities), "rows", "prior", "jitter" (near the data
-            mean), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit.
+            mean), "clumps" (tight components inside a wide one: for a census of odd optima), (n,) labels,
+            (n, K) responsibilities, a theta dict, or a Fit.
         stiffness: 1 climbs the log posterior; math.inf is classification EM (hard assignments); a sequence, or a
             callable of the iteration, that rises to 1 or math.inf is deterministic annealing.
         max_iter, tol: a climb stops when no parameter moves by more than `tol` relative to its field.
-        keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`).
+        keep_trace: keep theta at every iteration of every run (`fit.runs[i].thetas`) and the responsibilities
+            (`fit.runs[i].responsibilities`, at the iterations `fit.runs[i].kept`): True, within 256 MiB for all
+            runs together, or the number of MiB. Where they do not fit, iterations are skipped evenly.
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: processes; the result does not depend on it.
-        progress: called as progress(done, total) after each restart.
+        progress: None shows a bar after two seconds if stderr is a terminal, True at once, False never; a
+            function is called as progress(done, total) after each restart.
         impute: missing cells (NaN) are summed out exactly. "mean" is the textbook shortcut instead: each step
             takes their conditional means for observations and drops the conditional covariance, so that
             spreads come out too small. It is not EM and need not climb; `settings["notes"]` says so.
@@ -55,7 +62,8 @@ def fit_em(
     References: Dempster, Laird & Rubin (1977), JRSS B 39:1-38; Ueda & Nakano (1998), Neural Networks 11:271-282.
     """
     data = opened(data)
-    for name, value in {"restarts": restarts, "max_iter": max_iter, "workers": workers}.items():
+    rule, room = stable.rule(restarts), trace.memory(keep_trace)
+    for name, value in {"restarts": 1 if rule else restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
     betas = schedule(stiffness, max_iter)
@@ -76,12 +84,38 @@ def fit_em(
             "fit_em(start=...): where the rows are read in chunks a start is a name, a theta or a Fit, not an array."
         )
     begin = starts.resolve(start, model, data)
+    if rule and not isinstance(begin, str):
+        raise InputError(
+            f"fit_em(restarts={restarts!r}): every restart would begin at the start that was given; choose a random "
+            f"start, one of {starts.NAMES}."
+        )
     seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
-    runs, partial = climb_all(
-        problem, begin, restarts=restarts, seed=seed, workers=workers, progress=progress,
-        stiffness=betas, max_iter=max_iter, tol=tol, keep=keep_trace,
-    )  # fmt: skip
-    optima = tuple(modes.census(problem, runs, betas[-1]))
+    options = {"stiffness": betas, "max_iter": max_iter, "tol": tol, "keep": room > 0}
+    runs, optima, partial, examined = [], [], False, {}
+    given = not isinstance(begin, str)
+    total = rule.cap if rule else 1 if given else restarts
+    with meter(progress, "EM restarts") as step:
+        while True:
+            done = len(runs)
+            count = min(stable.ROUND, total - done) if rule else total
+            more, partial = climb_all(
+                problem, begin, restarts=count, first=done, seed=seed, workers=workers,
+                progress=lambda now, _, done=done: step(done + now, total), **polish.before(problem, options),
+            )  # fmt: skip
+            runs += [polish.finish(problem, r, options, given) for r in more]
+            optima = tuple(modes.census(problem, runs, examined, given, soft=betas[-1] == 1.0))
+            seen = stable.coverage(optima, len(runs), rule.confidence if rule else 0.95)
+            if partial or len(runs) >= total or (rule and seen.upper < rule.bound):
+                break
+    notes = model.unbounded(data) + ([missing.SHORTCUT] if impute else [])
+    if rule:
+        notes = [*notes, seen.sentence]
+        if seen.upper >= rule.bound:
+            notes[-1] += f" The bound {rule.bound:g} was not met" + (
+                "." if partial else f" within {rule.cap} restarts."
+            )
+    if room:
+        runs = trace.with_responsibilities(problem, runs, betas, room)
     best = optima[0] if optima else None
     if best is None or best.kind == "collapsed":
         raise InputError(
@@ -92,11 +126,14 @@ def fit_em(
     settings = {
         "seed": seed, "restarts": len(runs), "start": begin if isinstance(begin, str) else "given",
         "stiffness": ", ".join(map(str, betas)), "max_iter": max_iter, "tol": tol, "partial": partial,
-        "impute": impute, "notes": model.unbounded(data) + ([missing.SHORTCUT] if impute else []),
+        "unseen_mode": None if given else seen.unseen, "unseen_mode_upper": None if given else seen.upper,
+        "impute": impute, "notes": notes,
     }  # fmt: skip
     if found is not None:
         settings["chunks"] = {"rows": found.n, "weight": found.weight, "sample": data.n}
         settings["notes"] += chunks.note(found)
+    if given:
+        settings["start_theta"] = {n: v.tolist() for n, v in starts.draw(begin, problem, None).items()}
     return Fit(
         engine="em",
         mixture=model,

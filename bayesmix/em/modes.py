@@ -9,19 +9,20 @@ taken at the mode of the density in the unconstrained coordinates u.
 References: Tierney & Kadane (1986), JASA 81:82-86; Kass & Raftery (1995), JASA 90:773-795, eq. (5).
 """
 
-import warnings
 from dataclasses import dataclass, replace
+from math import factorial, prod
 
 import numpy as np
 
 from bayesmix.em.engine import COLLAPSED, FALL, change
+from bayesmix.em.kinds import exchangeable_twins, indistinct, kind_of
+from bayesmix.em.polish import EDGE, EMPTY, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
+RIDGE = 1e-5  # the same for two points on a ridge, where the last digits are slow to come
 SAME_THETA = 1e-3  # and whose parameters differ by less relative to their field's size, are one
-EMPTY = 0.01  # expected rows below which a component is empty
-TWIN = 1e-4  # relative difference of parameters below which two components are twins
-LARGEST_HESSIAN = 80  # parameters; beyond this the numeric Hessian is not taken
+LARGEST_HESSIAN = 150  # parameters; beyond this the numeric Hessian is not taken
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,32 @@ class Mode:
     restarts: tuple = ()  # which restarts ended here
 
     ROW = ("log_posterior", "log_likelihood", "times_reached", "share", "kind", "gradient_norm", "definite",
-           "log_mass", "differs")  # fmt: skip
+           "log_mass", "start", "differs")  # fmt: skip
+
+    @property
+    def start(self):
+        """The first restart that ended here, -1 when that is not known; `Fit.start_of` gives its theta."""
+        return self.restarts[0] if self.restarts else -1
 
     def row(self):
         """Its line of the census table, theta and geometry left out."""
         return {name: getattr(self, name) for name in self.ROW}
 
 
-def census(problem, runs, stiffness=1.0):
+def census(problem, runs, examined=None, keep_twins=False, soft=True):
     """Distinct optima, best first; collapsed restarts come last, as one line.
 
-    Climbs that ended at another stiffness than 1 are ranked by their own objective and neither polished nor weighed:
-    their ends are no optima of the log posterior.
+    examined: a dict that keeps what was learned of each end between calls with ever more runs.
+    keep_twins: identical components that a start was given stay so, even at a saddle; random ones are told apart.
+    soft: whether the runs climbed the log posterior itself; those at another stiffness stay where they ended, are
+    ranked by the objective that they climbed, and have no mass.
     """
+    with np.errstate(all="ignore"):  # at an edge of a support a density is zero, and its logarithm means it
+        return _census(problem, runs, {} if examined is None else examined, keep_twins, soft)
+
+
+def _census(problem, runs, examined, keep_twins, soft):
     kept = [i for i, r in enumerate(runs) if r.status not in (COLLAPSED, FALL) and np.isfinite(r.log_posterior)]
-    kept.sort(key=lambda i: -runs[i].trace[-1][0])
     groups = []
     for i in kept:
         for group in groups:
@@ -67,9 +79,21 @@ def census(problem, runs, stiffness=1.0):
                 break
         else:
             groups.append([i])
-    modes = [_examine(problem, runs, group, stiffness) for group in groups]
-    if stiffness == 1.0:
+    modes = []
+    for group in groups:
+        best = max(group, key=lambda i: runs[i].trace[-1, 0])
+        chosen = group[0] if group[0] in examined else best
+        if chosen not in examined:
+            examined[chosen] = _examine(problem, runs[chosen], keep_twins, soft)
+            examined[group[0]] = examined[chosen]
+        count = len(group)
+        modes.append(
+            replace(examined[chosen], times_reached=count, share=count / len(runs), restarts=tuple(sorted(group)))
+        )
+    if soft:
         modes = _weigh_once(problem, _merge(problem, modes))
+    else:
+        modes.sort(key=lambda m: -max(runs[i].trace[-1, 0] for i in m.restarts))
     best = modes[0] if modes else None
     modes = [replace(m, differs=differs(problem, best, m)) for m in modes]
     lost = tuple(i for i, r in enumerate(runs) if r.status == COLLAPSED)
@@ -84,11 +108,20 @@ def census(problem, runs, stiffness=1.0):
 
 
 def same(problem, a, b):
-    """Whether two climbs ended in one optimum up to relabelling."""
+    """Whether two climbs ended in one optimum up to relabelling; what an empty component is like does not count."""
     if abs(a.log_posterior - b.log_posterior) > SAME_VALUE * (1 + abs(a.log_posterior) / 1000):
         return False
-    perm = match(problem, a.theta, b.theta)
-    return change(problem.inward(a.theta), problem.inward(problem.mixture.permute(b.theta, perm))) < SAME_THETA
+    here, there = problem.inward(a.theta), problem.inward(b.theta)
+    there = problem.mixture.permute(there, match(problem, a.theta, b.theta))
+    idle = (here["weight"] == 0) & (there["weight"] == 0)
+    if idle.any():
+        there = {n: np.where(_along(idle, v), here[n], v) if len(v) == len(idle) else v for n, v in there.items()}
+    return change(here, there) < SAME_THETA
+
+
+def _along(mask, value):
+    """The mask (K,) with as many axes as the value."""
+    return mask.reshape(-1, *(1,) * (value.ndim - 1))
 
 
 def alike(problem, mode, run):
@@ -112,7 +145,7 @@ def match(problem, reference, theta, blocks=None):
 
 def assign(problem, a, b, blocks=None):
     """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
-    from scipy.optimize import linear_sum_assignment
+    from scipy.optimize import linear_sum_assignment  # half a second that not every fit needs
 
     perm, overlap = np.arange(problem.mixture.components), a.T @ b
     for block in problem.blocks_of_components if blocks is None else blocks:
@@ -121,60 +154,66 @@ def assign(problem, a, b, blocks=None):
     return perm
 
 
-def kind_of(problem, theta, counts):
-    """What sort of optimum this is, by name."""
-    model = problem.mixture
-    for c in model.constraints:
-        slack = c.value(theta, np)
-        scale = c.floor if c.field == "weight" and hasattr(c, "floor") else np.abs(c.coordinate(theta)).max()
-        if c.hard and len(slack) and slack.min() <= 1e-6 * max(scale, 1e-300):
-            return "at a constraint"
-    if counts.min() < EMPTY:
-        return "empty component"
-    for j in range(model.components):
-        for k in range(j):
-            if model.apart(theta, j, k) <= TWIN:
-                return "twin components"
-    return "interior"
-
-
-def _examine(problem, runs, group, stiffness=1.0):
-    """Polish the best run of a group and weigh it."""
-    r = runs[group[0]]
-    theta, value = problem.inward(r.theta), r.log_posterior
-    kind, p = kind_of(problem, theta, r.counts), problem.mixture.df(problem.x.shape[1])
-    nan = Mode(r.theta, value, r.log_likelihood, len(group), len(group) / len(runs), kind, np.nan, False, np.nan,
-               "", "", restarts=tuple(sorted(group)))  # fmt: skip
-    if stiffness != 1.0:
-        return replace(nan, reason=f"at stiffness {stiffness:g} the climb ends at an optimum of another objective")
-    if kind != "interior":
+def _examine(problem, run, keep_twins, soft):
+    """The optimum at the top of a run's hill: polished, named and weighed."""
+    theta = problem.inward(run.theta)
+    kind, p = kind_of(problem, theta, run.counts), problem.mixture.df(problem.x.shape[1])
+    nan = Mode(run.theta, run.log_posterior, run.log_likelihood, 1, 1.0, kind, np.nan, False, np.nan, "", "")
+    if kind == "at a constraint":
         return replace(nan, reason=f"the optimum is not an interior one ({kind})")
+    if not soft:
+        return replace(nan, reason="EM at this stiffness climbs another objective than the log posterior")
     if problem.impute is not None:
         exact = Surface(replace(problem, impute=None), theta)
         return replace(nan, gradient_norm=float(np.abs(exact.gradient(exact.u(theta))).max(initial=0.0)),
                        reason='impute="mean" ends where its own steps end, not at a maximum')  # fmt: skip
     if p == 0:
-        return replace(nan, gradient_norm=0.0, definite=True, log_mass=value, u=np.empty(0), cov_u=np.empty((0, 0)))
+        mass = run.log_posterior
+        return replace(nan, gradient_norm=0.0, definite=True, log_mass=mass, u=np.empty(0), cov_u=np.empty((0, 0)))
     if p > LARGEST_HESSIAN:
         return replace(nan, reason=f"{p} parameters are too many for the numeric Hessian")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        surface = Surface(problem, theta)
-        u, value, hessian = surface.newton(surface.u(theta))
-        theta = surface.theta(u)
-        norm = float(np.abs(surface.gradient(u)).max())
-        at = problem.e_step(theta)
-        mode = replace(nan, theta=problem.outward(theta), log_posterior=float(value), gradient_norm=norm,
-                       log_likelihood=at.log_likelihood, definite=definite(hessian))  # fmt: skip
-        if not mode.definite:
-            return replace(mode, reason="the Hessian is not negative definite")
-        u, value, hessian = Surface(problem, theta, jacobian=True).newton(u, hessian)
+    top = settle(problem, theta, keep_twins)
+    kind = kind_of(problem, top.theta, top.counts)
+    if kind == "interior" and not top.maximum and indistinct(problem, top.theta):
+        kind = "twin components"  # on the flat ridge where two components share the rows of one
+    mode = replace(nan, theta=problem.outward(top.theta), log_posterior=top.value, log_likelihood=top.log_likelihood,
+                   kind=kind, gradient_norm=top.gradient_norm, definite=top.maximum, reason=top.reason)  # fmt: skip
+    if kind not in ("interior", "twin components"):
+        return replace(
+            mode, reason=f"the optimum is not an interior one ({kind})" + "; " * bool(top.reason) + top.reason
+        )
+    if not top.maximum:
+        return replace(mode, reason=top.reason + " (twin components)" * (kind != "interior"))
+    return weighed(problem, mode, top.theta)
+
+
+def weighed(problem, mode, theta):
+    """The mode with its Laplace mass, its place in u and its covariance there."""
+    inside = off_edge(problem, theta)
+    surface = Surface(problem, inside, jacobian=True)
+    u, value, _, hessian = surface.newton(surface.u(inside))
     if not definite(hessian):
         return replace(mode, reason="the density in unconstrained coordinates has no mode nearby")
-    mass = value + 0.5 * p * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
+    mass = value + 0.5 * len(u) * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
+    # a relabelling that only exchanges twins leads to the same point
+    images = problem.relabelings / prod(factorial(len(g)) for g in exchangeable_twins(problem, theta))
     units = problem.units
     cov_u = units[:, None] * np.linalg.inv(-hessian) * units
-    return replace(mode, log_mass=float(mass + np.log(problem.relabelings)), u=u * units, cov_u=cov_u)
+    return replace(mode, log_mass=float(mass + np.log(images)), u=u * units, cov_u=cov_u)
+
+
+def off_edge(problem, theta):
+    """theta with what lies on an edge of its support moved inside, as one more row on either side would do.
+
+    The density in u vanishes at the edge, so that its mode is inside.
+    """
+    share, out = 1 / (len(problem.x) + 2), dict(theta)
+    for name, p in problem.mixture.family.parameters.items():
+        if p.free and p.support.name == "unit":
+            out[name] = np.clip(theta[name], share, 1 - share)
+        elif p.free and p.support.name == "positive" and (theta[name] < EDGE * theta[name].max()).any():
+            out[name] = np.maximum(theta[name], share * theta[name].max())
+    return out
 
 
 def _merge(problem, modes):
@@ -182,7 +221,7 @@ def _merge(problem, modes):
     merged = []
     for mode in sorted(modes, key=lambda m: -m.log_posterior):
         for i, other in enumerate(merged):
-            if same(problem, other, mode):
+            if same(problem, other, mode) or one_ridge(other, mode):
                 merged[i] = replace(
                     other,
                     times_reached=other.times_reached + mode.times_reached,
@@ -193,6 +232,12 @@ def _merge(problem, modes):
         else:
             merged.append(mode)
     return merged
+
+
+def one_ridge(a, b):
+    """Whether two points that are no strict maxima lie on one flat ridge: of one kind, and equally high."""
+    flat = not (a.definite or b.definite) and a.kind == b.kind and a.kind in ("twin components", "empty component")
+    return flat and abs(a.log_posterior - b.log_posterior) <= RIDGE * (1 + abs(a.log_posterior) / 1000)
 
 
 def _weigh_once(problem, modes):
@@ -208,9 +253,18 @@ def _weigh_once(problem, modes):
                     mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
                     break
             else:
-                owners.append((theta, len(out)))
+                if height(problem, theta) > mode.log_posterior + SAME_VALUE:
+                    reason = "in unconstrained coordinates it is part of the hill of a higher optimum, not met here"
+                    mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
+                else:
+                    owners.append((theta, len(out)))
         out.append(mode)
     return out
+
+
+def height(problem, theta):
+    """The log posterior at a theta (centred)."""
+    return problem.e_step(theta).log_likelihood + sum(problem.mixture.log_prior(theta).values())
 
 
 def differs(problem, best, mode):
@@ -225,6 +279,9 @@ def differs(problem, best, mode):
     np.add.at(table, (a, b), 1)
     moved = n - int(np.trace(table))
     parts = []
+    if mode.kind == "empty component":
+        counts = problem.e_step(problem.inward(problem.mixture.permute(mode.theta, perm))).counts
+        parts += [f"component {k} is empty" for k in np.flatnonzero(counts < EMPTY)]
     for k in range(K):
         sources = [j for j in range(K) if table[j, k] > 0.25 * max(table[j].sum(), 1) and table[j].sum() > 0]
         if len(sources) > 1:
@@ -235,4 +292,5 @@ def differs(problem, best, mode):
             parts.append(f"the best one's {j} is split over {' and '.join(map(str, shares))}")
     gap = best.log_posterior - mode.log_posterior
     detail = "; ".join(parts) if parts else "the components overlap differently"
-    return f"{gap:.4g} lower: {moved} of {n} rows change component; {detail}"
+    lower = f"{gap:.4g} lower" if gap >= 0 else f"{-gap:.4g} higher, but lower in the objective that was climbed"
+    return f"{lower}: {moved} of {n} rows change component; {detail}"

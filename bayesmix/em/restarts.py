@@ -5,16 +5,17 @@ import numpy as np
 from bayesmix.em import batch, engine, starts
 
 
-def climb_all(problem, start, *, restarts, seed, workers=1, progress=None, **options):
+def climb_all(problem, start, *, restarts, seed, first=0, workers=1, progress=None, **options):
     """The runs of all restarts, in order, and whether Ctrl-C ended them early.
 
     Small Gaussian problems run as one batch (`em/batch.py`), others one climb at a time, here or in workers.
 
-    Restart i draws its start from the i-th child of `seed`, so the result depends on neither the
-    number of workers nor the order of execution. A start that is not random is climbed from once.
+    first: the number of the first of these restarts. Restart i draws its start from the i-th child of
+    `seed`, so the result depends on neither the number of workers nor the order of execution. A start
+    that is not random is climbed from once.
     """
     count = restarts if isinstance(start, str) else 1
-    children = np.random.SeedSequence(seed).spawn(count)
+    children = np.random.SeedSequence(seed).spawn(first + count)[first:]
     step = progress or (lambda done, total: None)
     runs = []
     try:

@@ -7,7 +7,7 @@ from bayesmix.em.kernel import Pass
 from bayesmix.errors import InputError
 from bayesmix.spec.missing import column_means
 
-NAMES = ("kmeans++", "random", "rows", "prior", "jitter")
+NAMES = ("kmeans++", "random", "rows", "prior", "jitter", "clumps")
 
 
 def resolve(start, model, data):
@@ -60,6 +60,8 @@ def draw(start, problem, rng):
         r = rng.dirichlet(np.ones(K), size=n)
     elif start == "jitter":
         r = np.full((n, K), 1 / K) * (1 + 0.01 * rng.random((n, K)))
+    elif start == "clumps":
+        r = clumps(problem, rng)
     else:
         r = partition(problem, rng, spread=start == "kmeans++")
     if problem.log_label is None and r.ndim == 1:
@@ -130,6 +132,24 @@ def distances(away):
     if seen.all():
         return (away**2).sum(axis=1)
     return np.nansum(away**2, axis=1) * away.shape[1] / np.maximum(seen.sum(axis=1), 1)
+
+
+def clumps(problem, rng):
+    """All rows in one component, then from each other one a clump of the rows nearest to a random row.
+
+    Clump sizes are log-uniform between d + 1 and n / 2 rows: tight components inside wide ones, which a
+    partition into neighbourhoods never proposes.
+    """
+    x, K = problem.x, problem.mixture.components
+    y = np.nan_to_num(x / problem.column_sd)  # a gap: the mean of its column, which is 0 here
+    n, d = y.shape
+    home, *others = rng.permutation(K)
+    z = np.full(n, home)
+    for k in others:
+        size = int(np.exp(rng.uniform(np.log(min(d + 1, n)), np.log(max(n / 2, d + 1)))))
+        far = ((y - y[rng.integers(n)]) ** 2).sum(axis=1)
+        z[np.argsort(far, kind="stable")[:size]] = k
+    return np.eye(K)[z]
 
 
 def from_responsibilities(problem, r):

@@ -1,22 +1,28 @@
-"""The log posterior as a function of unconstrained coordinates u, with its derivatives.
+"""The log posterior as a function of unconstrained coordinates u, with its derivatives and Newton's climb.
 
 The gradient of the log posterior at u is the gradient of the expected complete-data log posterior
-Q(.; r(u)) there (Fisher's identity), so one E-step gives it and only Q is differenced, at a cost
-that does not depend on n.
+Q(.; r(u)) there (Fisher's identity), so one E-step gives it; Louis' identity gives the Hessian from one
+more pass over the rows (`derivatives.py`).
 
-References: McLachlan & Krishnan (2008), The EM Algorithm and Extensions, section 3.7.
+References: McLachlan & Krishnan (2008), The EM Algorithm and Extensions, sections 3.7 and 4.2;
+Nocedal & Wright (2006), Numerical Optimization, section 3.4, for Newton with a modified Hessian.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from bayesmix.em import derivatives
 from bayesmix.em.engine import expected
 from bayesmix.em.kernel import Problem
+from bayesmix.em.layout import Layout
 from bayesmix.spec.climb import forward_gradient, gradient
 
-FAR = 0.3  # a move in u after which a Newton step asks for a new Hessian
-NEAR = 1e-3  # a move in u below which the old one is still that of the mode
+STEPS = 60  # Newton steps
+LONGEST = 2.0  # the longest step in any coordinate of u, in its natural unit
+FARTHEST = {"unit": 30.0, "positive": 700.0}  # |u| that stands for an edge: 1e-13, and 1e-304
+FLAT = 1e-9  # a curvature below this, relative to the largest, is walked along as if it were this
 
 
 @dataclass(frozen=True)
@@ -25,106 +31,272 @@ class Surface:
 
     Here u counts in the natural units of each coordinate (`Problem.units`), so that numeric steps,
     gradients and curvatures do not depend on the units of the data.
+
+    empty: components held at weight exactly zero, their own parameters held where they are. The
+    weights' coordinates are then the log ratios of the others, and u is shorter.
+    held: positions among the family's coordinates that stay where they are, at an edge of their support.
     """
 
     problem: Problem
-    like: dict  # a theta (centred) that gives shapes and Fixed fields
+    like: dict  # a theta (centred) that gives shapes, Fixed fields and the empty components' parameters
     jacobian: bool = False
+    empty: tuple = ()
+    held: tuple = ()
+
+    # ---- coordinates ------------------------------------------------------------------------
+
+    @cached_property
+    def active(self):
+        """Components with positive weight."""
+        return [k for k in range(self.problem.mixture.components) if k not in self.empty]
+
+    @cached_property
+    def head(self):
+        """Number of weight coordinates."""
+        return 0 if self.problem.mixture.is_constant("weight") else len(self.active) - 1
+
+    @cached_property
+    def _units(self):
+        """Natural units of the family's coordinates."""
+        model = self.problem.mixture
+        return self.problem.units[0 if model.is_constant("weight") else model.components - 1 :]
+
+    @cached_property
+    def _base(self):
+        model = self.problem.mixture
+        with np.errstate(all="ignore"):
+            v = model.family.vector(model.own(self.like)) / self._units
+        if self.held:  # an edge of the support, where u is infinite
+            free = [p for p in model.family.parameters.values() if p.free]
+            far = [np.full(p.support.free(self.like[p.name].shape), FARTHEST.get(p.support.name, 0.0)) for p in free]
+            far = np.concatenate([np.ravel(f) for f in far])[list(self.held)]
+            v[list(self.held)] = np.clip(v[list(self.held)], -far, far)
+        return v
+
+    @cached_property
+    def _free(self):
+        """Positions of the family's coordinates that may move."""
+        held = [np.array(self.held, dtype=int)]
+        held += [Layout.of(self.problem.mixture, self.like).own(k) for k in self.empty]
+        return np.setdiff1d(np.arange(len(self._units)), np.concatenate(held))
 
     def u(self, theta):
         """The coordinates of a theta."""
-        return self.problem.mixture.vector(theta) / self.problem.units
+        model = self.problem.mixture
+        weight = theta["weight"][self.active]
+        head = np.log(weight[:-1] / weight[-1]) if self.head else np.empty(0)
+        with np.errstate(all="ignore"):
+            v = model.family.vector(model.own(theta)) / self._units
+        return np.concatenate([head, v[self._free]])
 
     def theta(self, u):
         """The theta at u."""
-        return self.problem.mixture.from_vector(u * self.problem.units, self.like)
+        weight = self.like["weight"]
+        if self.head:
+            log_w = np.append(u[: self.head], 0.0)
+            e = np.exp(log_w - log_w.max())
+            weight = np.zeros(len(weight))
+            weight[self.active] = e / e.sum()
+        return {"weight": weight, **self._own(u)}
+
+    def _own(self, u):
+        model = self.problem.mixture
+        return model.family.from_vector(self._all(u) * self._units, model.own(self.like))
+
+    # ---- values and derivatives -------------------------------------------------------------
 
     def value(self, u):
         model, theta = self.problem.mixture, self.theta(u)
         with np.errstate(all="ignore"):
-            v = self.problem.e_step(theta).objective + sum(model.log_prior(theta).values())
-        return self._finite(v + self._log_jacobian(u))
+            try:
+                v = self.problem.e_step(theta).objective + sum(model.log_prior(theta).values())
+            except np.linalg.LinAlgError:
+                return -np.inf  # rounding left no positive definite matrix
+        v = v + self._rest(u)
+        return v if np.isfinite(v) else -np.inf
 
-    def _log_jacobian(self, u):
+    def _rest(self, u):
+        """The log Jacobian, when it counts."""
         if not self.jacobian:
             return 0.0
         units = self.problem.units
         return self.problem.mixture.log_jacobian(u * units, self.like) + np.log(units).sum()
 
-    def gradient(self, u, difference=gradient):
-        """(p,), differences of Q, central ones unless told."""
+    @cached_property
+    def _soft(self):
+        return [c for c in self.problem.mixture.constraints if not c.hard]
+
+    def _extra(self, u):
+        """The part that is neither in Q nor linear in u: soft constraints, and the curved log Jacobians."""
+        total = sum(c.logp(self.theta(u)) for c in self._soft) if self._soft else 0.0
+        if self.jacobian and self._linear is None:
+            total += self._log_jacobian(self._all(u))
+        return total
+
+    def _log_jacobian(self, v):
+        model = self.problem.mixture
+        return model.family.log_jacobian(v * self._units, model.own(self.like))
+
+    @cached_property
+    def _linear(self):
+        """The gradient of the family's log Jacobian where that is a constant, else None."""
+        supports = {p.support.name for p in self.problem.mixture.family.parameters.values() if p.free}
+        if not supports <= {"real", "positive", "positive definite"}:
+            return None
+        return gradient(self._log_jacobian, np.zeros(len(self._base)), step=1.0)
+
+    @cached_property
+    def _has_extra(self):
+        return bool(self._soft) or (self.jacobian and self._linear is None)
+
+    def _weights(self, here, theta):
+        """c_k = n_k + a_k - 1 (+ 1 for the Jacobian) and w_k of the active components."""
+        model = self.problem.mixture
+        (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
+        return (here.counts + a + float(self.jacobian))[self.active], theta["weight"][self.active]
+
+    def _all(self, u):
+        """All of the family's coordinates at u, those held included."""
+        full = self._base.copy()
+        full[self._free] = u[self.head :]
+        return full
+
+    @cached_property
+    def _structure(self):
+        """The structure of the family's coordinates, found and checked once."""
+        with np.errstate(all="ignore"):
+            here, own = self.problem.e_step(self.like), self.problem.mixture.own(self.like)
+            return derivatives.structure(self.problem, here, own, self._units, self._base)
+
+    @cached_property
+    def _whole(self):
+        """Whether every row is there and complete, so that rows have scores of their own."""
+        return self.problem.stream is None and not np.isnan(self.problem.x).any()
+
+    def _by_expected(self, u, difference=gradient):
+        """The gradient by differences of Q in every coordinate."""
         with np.errstate(all="ignore"):
             here = self.problem.e_step(self.theta(u))
+            return difference(lambda v: expected(self.problem, here, self.theta(v)) + self._rest(v), u)
 
-        def q(v):
-            return expected(self.problem, here, self.theta(v)) + self._log_jacobian(v)
+    def gradient(self, u):
+        """(p,), by differences of Q (exact in the weights)."""
+        if not self._whole:
+            return self._by_expected(u)
+        layout, batch = self._structure
+        with np.errstate(all="ignore"):
+            theta = self.theta(u)
+            here = self.problem.e_step(theta)
+            g = derivatives.first(lambda v: batch.parts(v, here.stats), self._all(u), layout)
+            if self.jacobian and self._linear is not None:
+                g = g + self._linear
+            g = g[self._free]
+            if self.head:
+                c, w = self._weights(here, theta)
+                g = np.concatenate([(c - c.sum() * w)[:-1], g])
+            if self._has_extra:
+                g = g + gradient(self._extra, u)
+        return g
 
-        return difference(q, u)
+    def hessian(self, u):
+        """(p, p), by Louis' identity; with missing cells by central differences of the gradient."""
+        if not self._whole:
+            step = 1e-4 * np.eye(len(u))
+            rows = [
+                self._by_expected(u + e, forward_gradient) - self._by_expected(u - e, forward_gradient) for e in step
+            ]
+            return 0.5 * (np.array(rows) + np.array(rows).T) / 2e-4
+        layout, batch = self._structure
+        with np.errstate(all="ignore"):
+            theta, at = self.theta(u), self._all(u)
+            here = self.problem.e_step(theta)
+            out = derivatives.score_covariance(self.problem, theta, batch, at, layout, self.active)
+            h = self.head
+            out[h:, h:] += derivatives.second(lambda v: batch.parts(v, here.stats), at, layout)
+            if h:
+                c, w = self._weights(here, theta)
+                w = w[:-1]
+                out[:h, :h] -= c.sum() * (np.diag(w) - np.outer(w, w))
+            keep = np.concatenate([np.arange(h), h + self._free])
+            out = out[np.ix_(keep, keep)]
+            if self._has_extra:
+                out = out + _plain_hessian(self._extra, u)
+        return out
 
-    def hessian(self, u, step=1e-4):
-        """(p, p), central differences of the gradient, symmetrised."""
-        p = len(u)
-        h = np.empty((p, p))
-        for j in range(p):
-            e = np.zeros(p)
-            e[j] = step
-            h[j] = (self.gradient(u + e, forward_gradient) - self.gradient(u - e, forward_gradient)) / (2 * step)
-        return 0.5 * (h + h.T)
+    # ---- climbing ---------------------------------------------------------------------------
 
-    def newton(self, u, hessian=None):
-        """u after damped Newton steps that never go down, its value and the Hessian there.
+    def newton(self, u):
+        """u at the top of the hill, its value, gradient and Hessian there.
 
-        The Hessian is the costly part: a given one, or the first, serves every step while it is
-        negative definite and u stays near; a longer way is walked by L-BFGS, and only the last
-        Hessian is exact.
+        Newton steps with the curvature's absolute value, so that a saddle repels, cut to a bounded
+        length and halved until the value rises; at the end steps of rounding size that shrink the
+        gradient are still taken.
         """
-        hessian = self.hessian(u) if hessian is None else hessian
-        start = u
-        u, value = self._steps(u, hessian) if definite(hessian) else self._walk(u)
-        far = np.abs(u - start).max(initial=0.0)
-        if far > FAR and definite(hessian):
-            u, value = self._walk(u)
-        if far > NEAR or self.jacobian or not definite(hessian):
-            hessian = self.hessian(u)
-            if definite(hessian):
-                u, value = self._steps(u, hessian)
-        return u, value, hessian
-
-    def _steps(self, u, hessian, count=30):
-        """Newton steps with one Hessian."""
-        value = self.value(u)
-        for _ in range(count):
-            g = self.gradient(u)
-            direction = np.linalg.solve(-hessian, g)
-            if not g @ direction >= 1e-10:
+        value, g = self.value(u), self.gradient(u)
+        hessian, fresh = None, False
+        for _ in range(STEPS):
+            if not np.isfinite(g).all():
                 break
-            for scale in (1.0, 0.5, 0.25, 0.1, 0.02):
-                new = self.value(u + scale * direction)
-                if new > value:
+            if not fresh:
+                hessian, fresh = self.hessian(u), True
+            if not np.isfinite(hessian).all():
+                break
+            step = uphill(hessian, g)
+            gain = float(g @ step)
+            rounding = 1e-13 * max(1.0, abs(value))
+            if not gain > 1e-3 * rounding:
+                break
+            for scale in 0.5 ** np.arange(12):
+                there = u + scale * step
+                new = self.value(there)
+                if new > value + 1e-4 * scale * gain or (gain < 1e3 * rounding and new > value - 10 * rounding):
                     break
             else:
                 break
-            u, value = u + scale * direction, new
-        return u, value
+            slope = self.gradient(there)
+            if gain < 1e3 * rounding and not np.abs(slope).max() < 0.9 * np.abs(g).max():
+                break  # only rounding is left
+            moved = np.abs(there - u).max()
+            u, value, g, fresh = there, new, slope, moved < 1e-7
+        if hessian is None or not fresh:
+            hessian = self.hessian(u)
+        return u, value, g, hessian
 
-    def _walk(self, u):
-        """L-BFGS from u."""
-        from scipy.optimize import minimize
 
-        found = minimize(
-            lambda v: min(-self.value(v), 1e300), u, jac=lambda v: -self.gradient(v), method="L-BFGS-B",
-            options={"maxiter": 40, "ftol": 1e-15, "gtol": 1e-6},
-        )  # fmt: skip
-        return found.x, -found.fun
+def uphill(hessian, g):
+    """The step |H|^-1 g in scaled coordinates, each eigenvalue by its absolute value, at most LONGEST long."""
+    scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    scale = np.where(scale > 1e-150, scale, 1.0)
+    value, vector = np.linalg.eigh(hessian / np.outer(scale, scale))
+    size = np.maximum(np.abs(value), FLAT * np.abs(value).max(initial=1e-300))
+    step = (vector @ ((vector.T @ (g / scale)) / size)) / scale
+    longest = np.abs(step).max(initial=0.0)
+    return step if longest <= LONGEST else step * (LONGEST / longest)
 
-    @staticmethod
-    def _finite(v):
-        return v if np.isfinite(v) else -np.inf
+
+def _plain_hessian(f, u, step=3e-4):
+    """Second differences of a cheap function."""
+    p = len(u)
+    at, out = f(u), np.zeros((p, p))
+    e = step * np.eye(p)
+    ahead, behind = [f(u + d) for d in e], [f(u - d) for d in e]
+    for i in range(p):
+        out[i, i] = (ahead[i] - 2 * at + behind[i]) / step**2
+        for j in range(i):
+            both = f(u + e[i] + e[j]) + f(u - e[i] - e[j])
+            out[i, j] = out[j, i] = (both - ahead[i] - behind[i] - ahead[j] - behind[j] + 2 * at) / (2 * step**2)
+    return out
+
+
+def curvatures(hessian):
+    """Eigenvalues of a Hessian scaled to unit diagonal, ascending, and its directions in u (columns)."""
+    scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    value, vector = np.linalg.eigh(hessian / np.outer(scale, scale))
+    return value, vector / scale[:, None]
 
 
 def definite(hessian):
     """Whether a Hessian is negative definite, beyond the error of its differences."""
     if not np.isfinite(hessian).all():
         return False
-    scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
-    return bool(np.linalg.eigvalsh(hessian / np.outer(scale, scale)).max(initial=-1.0) < -1e-7)
+    return bool(curvatures(hessian)[0].max(initial=-1.0) < -1e-7)

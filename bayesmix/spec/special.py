@@ -17,3 +17,4 @@ digamma, gammaln, multigammaln = _lazy("digamma"), _lazy("gammaln"), _lazy("mult
 gammainc, gammaincc, gammaincinv, gammainccinv = map(_lazy, ("gammainc", "gammaincc", "gammaincinv", "gammainccinv"))
 logsumexp, ndtr, ndtri = _lazy("logsumexp"), _lazy("ndtr"), _lazy("ndtri")
 xlog1py, xlogy = _lazy("xlog1py"), _lazy("xlogy")
+softmax = _lazy("softmax")
