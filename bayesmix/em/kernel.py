@@ -126,6 +126,11 @@ class Problem:
         return self.mixture.blocks_given(self.x.shape[1], self.log_label)
 
     @property
+    def exchangeable(self):
+        """Whether any two components may be exchanged."""
+        return len(self.blocks_of_components) == 1
+
+    @property
     def free_blocks(self):
         """The exchangeable blocks that no order breaks: what may be relabelled."""
         return self.mixture.free_blocks(self.blocks_of_components)
