@@ -46,15 +46,18 @@ def own():
     )
 
 
-def measure(call, *, samples=3, tries=12, shortest=SHORTEST, guarded=True):
+def measure(call, *, samples=3, tries=12, shortest=SHORTEST, budget=20.0, guarded=True):
     """The median time of call() over clean samples of at least `shortest` seconds each.
 
-    After `tries` samples it stops; with no clean one it returns the median of all, marked by `clean` = 0.
+    After `tries` samples, or after the first sample past `budget` seconds, it stops; with no clean one it returns
+    the median of all, marked by `clean` = 0.
     """
+    opened = time.perf_counter()
     call()  # compile, fill caches
     begin = time.perf_counter()
-    call()
-    once = max(time.perf_counter() - begin, 1e-7)
+    if begin - opened < 2.0:
+        call()
+    once = max(time.perf_counter() - begin, 1e-7) if begin - opened < 2.0 else begin - opened
     repeat = max(1, round(shortest / once))
     good, bad = [], []
     for _ in range(tries if guarded else samples):
@@ -63,9 +66,9 @@ def measure(call, *, samples=3, tries=12, shortest=SHORTEST, guarded=True):
             call()
         wall = time.perf_counter() - begin
         others = 0.0 if foreign is None else (busy() - foreign) - (own() - mine)
-        # two ticks per core are the resolution of the counter
+        # two ticks of the counter are its resolution
         clean = others <= LIMIT * wall + 2 / TICK
         (good if clean else bad).append(wall / repeat)
-        if len(good) >= samples:
+        if len(good) >= samples or time.perf_counter() - opened > budget:
             break
     return Timing(median(good or bad), len(good), len(bad))
