@@ -65,7 +65,7 @@ def weights(problem, theta):
 
     rows, model = problem.sorted, problem.mixture
     groups = rows.groups(model.components)
-    W = np.concatenate([model.family.pattern_weights(rows.seen[g], **model.own(theta)) for g in groups])
+    W = np.concatenate([model.family.pattern_weights(np, rows.seen[g], **model.own(theta)) for g in groups])
     rough = np.finfo(float).eps * (np.abs(W) @ np.abs(rows.features).max(axis=1)) > TOLERANCE
     with np.errstate(divide="ignore"):
         W[:, :, 0] += np.maximum(np.log(theta["weight"]), -1e30)

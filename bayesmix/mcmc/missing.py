@@ -31,11 +31,17 @@ class Layout:
     base: np.ndarray
     blocks: tuple
     order: np.ndarray  # (n,) original row of each column of `features`
+    seen: np.ndarray | None = None  # (P, d) observed columns of each block, where one reading gives W of all
 
 
 def rows_by_pattern(problem):
     """The layout of an exponential problem with missing cells."""
     n, parts = len(problem.x), problem.parts
+    if problem.sorted is not None:
+        rows, count = problem.sorted, [len(part.rows) for part in parts]
+        ends = np.cumsum(count)
+        blocks = [Block(int(b - c), int(b), len(rows.features), None, None) for b, c in zip(ends, count, strict=True)]
+        return Layout(rows.features, rows.base, tuple(blocks), rows.order, rows.seen)
     rows = [np.arange(n)[part.rows] for part in parts]
     order, found = np.concatenate(rows), [part.problem.features for part in parts]
     features, blocks, at = np.zeros((max(len(f) for f in found), n)), [], 0
@@ -53,11 +59,16 @@ def row_logp(layout, family, own, per_row, mix):
     by part. mix(W, features, base, log_label, row_weight): the terms of rows that one W serves.
     """
     features, base, log_label, row_weight = per_row
-    terms = []
-    for b in layout.blocks:
+    terms, every = [], None
+    if layout.seen is not None:
+        every = family.pattern_weights(pt, layout.seen, **own)
+    for p, b in enumerate(layout.blocks):
         at, rows = slice(b.start, b.stop), layout.order[b.start : b.stop]
-        theta = own if b.columns is None or not len(b.columns) else restricted(family, own, b.columns)
-        W = b.family.natural(pt, **theta)
+        if every is not None:
+            W = every[p]
+        else:
+            theta = own if b.columns is None or not len(b.columns) else restricted(family, own, b.columns)
+            W = b.family.natural(pt, **theta)
         terms.append(mix(W, features[: b.count, at], base[at], log_label[:, rows], row_weight[rows]))
     return terms[0] if len(terms) == 1 else pt.concatenate(terms)[np.argsort(layout.order)]
 

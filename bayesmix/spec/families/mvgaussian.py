@@ -134,23 +134,26 @@ class MvGaussian(ExponentialFamily):
         i, j = np.triu_indices(d)
         return np.concatenate([n[:, None], first, 0.5 * (second[:, i, j] + second[:, j, i])], axis=1)
 
-    def pattern_weights(self, seen, mean, cov):
+    def pattern_weights(self, xp, seen, mean, cov):
         """`natural` of the observed columns of each of P patterns, seen (P, d), in the features of all: (P, K, F).
 
         A missing column becomes a standard normal of its own at 0, whose constant is taken off again.
         """
-        (P, d), K = seen.shape, len(mean)
-        V = np.broadcast_to(padded(cov, seen), (P, K, d, d)).reshape(P * K, d, d)
-        W = self.natural(np, mean=np.where(seen[:, None], mean, 0.0).reshape(P * K, d), cov=V).reshape(P, K, -1)
-        W[:, :, 0] += 0.5 * LOG_2PI * (d - seen.sum(axis=1))[:, None]
-        return W
+        P, d = seen.shape
+        K = mean.shape[0] if xp is np else mean.type.shape[0]
+        V = (padded(xp, cov, seen) + np.zeros((P, K, 1, 1))).reshape((P * K, d, d))
+        m = xp.where(seen[:, None], mean, 0.0).reshape((P * K, d))
+        F = 1 + d + d * (d + 1) // 2
+        constant = np.zeros((P, 1, F))
+        constant[:, 0, 0] = 0.5 * LOG_2PI * (d - seen.sum(axis=1))
+        return self.natural(xp, mean=m, cov=V).reshape((P, K, F)) + constant
 
     def complete_patterns(self, stats, seen, theta, variance=True):
         """`complete_stats` of P patterns together, seen (P, d): (P, K, F) with zeros for what is missing -> (K, F)."""
         mean, cov = theta["mean"], theta["cov"]
         o, d = seen[:, None].astype(float), seen.shape[1]
         m = 1.0 - o
-        P = np.linalg.inv(padded(cov, seen)) * (o[..., :, None] * o[..., None, :])
+        P = np.linalg.inv(padded(np, cov, seen)) * (o[..., :, None] * o[..., None, :])
         B = m[..., :, None] * (cov @ P)
         c = m * (mean - (B @ mean[..., None])[..., 0])
         A = B + np.eye(d) * o[..., None]
@@ -302,10 +305,10 @@ def cov_mode(kernel, mean_prior, n, scatter, m, old):
     return 0.5 * (new + np.swapaxes(new, -1, -2))
 
 
-def padded(cov, seen):
+def padded(xp, cov, seen):
     """cov (K, d, d) with the missing columns of each pattern, seen (P, d), replaced by those of I: (P, K, d, d)."""
     both = seen[:, None, :, None] & seen[:, None, None, :]
-    return np.where(both, cov, np.eye(seen.shape[1]) * ~seen[:, None, :, None])
+    return xp.where(both, cov, np.eye(seen.shape[1]) * ~seen[:, None, :, None])
 
 
 def regression(mean, cov, o, m):
