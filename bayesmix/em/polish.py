@@ -242,7 +242,7 @@ def by_newton(problem, run, keep_twins):
     stalled = run.trace[-1, 0] - run.trace[-HANDOVER // 4, 0] < STALLED
     rise = found.first - run.log_posterior
     end = found.maximum or found.gradient_norm < 1e-3
-    if not end or not (stalled or rise <= 1.0) or not found.value >= run.log_posterior - 1e-9 * abs(found.value):
+    if not end or not (stalled or rise <= 1.0) or not found.value >= run.log_posterior - 1e-11 * abs(found.value):
         return None
     theta = problem.outward(found.theta)
     return replace(
