@@ -61,6 +61,8 @@ def refuse(problem):
         )
     if not model.is_constant("weight") and model.weight.conjugate("dirichlet", (model.components,)) is None:
         raise InputError(f'fit_mcmc(sampler="gibbs"): the weights need a Dirichlet prior; {use}')
+    if problem.parts is not None:
+        raise InputError(f'fit_mcmc(sampler="gibbs"): there are missing cells, which Gibbs does not draw; {use}')
     step = None
     if problem.exponential:
         theta = problem.central
@@ -71,10 +73,9 @@ def refuse(problem):
             f'fit_mcmc(sampler="gibbs"): {type(model.family).__name__} with these priors has no conjugate step; '
             f"choose conjugate priors (such as ConjugateNormal with InverseGamma or InverseWishart) or {use}"
         )
-    location = model.family.location
     for c in model.constraints:
-        sorting = problem.exchangeable and c.hard and not c.symmetric
-        if not sorting and c.field not in ("weight", location) and len(model.family.parameters) > 1:
+        apart = c.field == "weight" or model.parameters[c.field].moves or len(model.family.parameters) == 1
+        if not sorted_away(problem, c) and not apart:
             raise InputError(
                 f'fit_mcmc(sampler="gibbs"): {c} on {c.field!r} cannot be imposed on a conjugate step; {use}'
             )
@@ -171,14 +172,18 @@ def keeps(constraints, part, rng):
 
 def sorted_away(problem, c):
     """Whether sorting exchangeable components imposes this constraint exactly."""
-    return problem.exchangeable and c.hard and not c.symmetric
+    if c.symmetric or not c.hard:
+        return False
+    at = set(problem.mixture.parameters[c.field].covers(problem.mixture.components).tolist())
+    return any(at <= set(block) for block in problem.blocks_of_components)
 
 
 def sort(problem, theta):
     """theta with the components in the order that the constraints ask for."""
     for c in problem.mixture.constraints:
         if sorted_away(problem, c):
-            theta = problem.mixture.permute(theta, np.argsort(c.coordinate(theta), kind="stable"))
+            perm = problem.mixture.sorting(c, theta, problem.blocks_of_components)
+            theta = problem.mixture.permute(theta, perm)
     return theta
 
 

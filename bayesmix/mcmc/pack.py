@@ -78,7 +78,8 @@ def passes(problem, fields):
         for first in range(0, draws, at_once):
             some = range(first, min(first + at_once, draws))
             thetas = [problem.inward({name: v[c, s] for name, v in fields.items()}) for s in some]
-            together = stacked(problem, thetas) if problem.exponential and len(thetas) > 1 else None
+            whole = problem.exponential and problem.parts is None and model.family.count is None
+            together = stacked(problem, thetas) if whole and len(thetas) > 1 else None
             if together is None:
                 pairs = (problem.responsibilities(theta) for theta in thetas)
             else:

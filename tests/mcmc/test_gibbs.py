@@ -171,6 +171,64 @@ def test_lecture_priors_uniform_on_the_sd():
     assert draws.max() <= 2
 
 
+CONDITIONALS = {
+    "poisson": (bm.Poisson(rate=bm.Gamma(2, 1)), "rate", [0.0, 3, 1, 2], np.linspace(1e-4, 12, 20_001)),
+    "uniform rate": (bm.Poisson(rate=bm.Uniform(0.5, 2)), "rate", [0.0, 3, 1, 2], np.linspace(0.5, 2, 20_001)),
+    "bernoulli": (bm.Bernoulli(prob=bm.Beta(2, 3)), "prob", [0.0, 1, 1, 1], np.linspace(1e-6, 1 - 1e-6, 20_001)),
+    "exponential": (bm.ExponentialComponent(rate=bm.Gamma(2, 1)), "rate", [0.3, 2, 1], np.linspace(1e-4, 12, 20_001)),
+    "mean": (bm.Gaussian(mean=bm.Normal(1, 2), var=bm.Fixed(0.5)), "mean", [0.3, 2, 1], np.linspace(-4, 6, 20_001)),
+    "uniform mean": (bm.Gaussian(mean=bm.Uniform(1.5, 3), var=bm.Fixed(0.5)), "mean", [0.3, 2, 1],
+                     np.linspace(1.5, 3, 20_001)),
+    "variance": (bm.Gaussian(mean=bm.Fixed(1.0), var=bm.InverseGamma(3, 2)), "var", [0.3, 2, 1],
+                 np.geomspace(1e-3, 300, 20_001)),
+    "lognormal": (bm.LogNormalComponent(mean=bm.Fixed(0.0), var=bm.InverseGamma(3, 2)), "var", [0.3, 2, 1],
+                  np.geomspace(1e-3, 300, 20_001)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_conditionals_follow_the_density_they_come_from(name):
+    """Draws of the only parameter, given all rows, against exp(<stats, W> + log prior) on a grid."""
+    family, field, x, grid = CONDITIONALS[name]
+    x = np.array(x)[:, None]
+    stat = (np.ones((1, len(x))) @ family.sufficient(x)).repeat(4000, axis=0)
+    start = family.draw_prior(np.random.default_rng(0), 4000, 1)
+    draws = family.conditional(stat, np.random.default_rng(1), **start)[field].ravel()
+    log_p = [family.expected(stat[:1], {n: np.full((1, 1), g) if n == field else v[:1] for n, v in start.items()})
+             for g in grid]  # fmt: skip
+    p = np.exp(np.array(log_p) - np.max(log_p))
+    cdf = np.concatenate([[0], np.cumsum(0.5 * (p[1:] + p[:-1]) * np.diff(grid))])
+    assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf / cdf[-1])).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("family", "x"),
+    [(bm.Categorical(), [[0], [2], [1], [2], [2]]), (bm.Multinomial(), [[1, 2, 3], [0, 4, 1]])],
+    ids=["categorical", "multinomial"],
+)
+def test_simplex_conditionals_have_dirichlet_moments(family, x):
+    x = np.array(x, dtype=float)
+    family = family.resolve(x)
+    stat = (np.ones((1, len(x))) @ family.sufficient(x)).repeat(20_000, axis=0)
+    start = family.draw_prior(np.random.default_rng(0), 20_000, x.shape[1])
+    draws = family.conditional(stat, np.random.default_rng(1), **start)["prob"].reshape(20_000, -1)
+    counts = np.bincount(x[:, 0].astype(int), minlength=3) if x.shape[1] == 1 else x.sum(axis=0)
+    a = counts + np.broadcast_to(family.prob.concentration, 3)
+    assert (abs(draws.mean(axis=0) - a / a.sum()) < 5 * draws.std(axis=0) / np.sqrt(len(draws))).all()
+
+
+def test_z1_zero_inflated_poisson(golden):
+    c = case(golden, "Z1")
+    x = [0.0] * c["n_zero"]
+    rest = c["n"] - c["n_zero"]  # any positive counts with this sum have the same posterior
+    x += [float(v) for v in np.bincount(np.arange(c["sum"]) % rest, minlength=rest)]
+    family = bm.Components(bm.PointMass(0), bm.Poisson(rate=bm.Gamma(c["gamma_shape"], c["gamma_rate"])))
+    model = bm.Mixture(family, weight=bm.Dirichlet([c["beta_a"], c["beta_b"]]))
+    fit = gibbs(model, bm.Data(x), draws=5000)
+    within(fit.draws["weight"][..., 0], c["E_psi"], c["sd_psi"], "psi")
+    within(fit.draws["rate"][..., 0, 0], c["E_lambda"], c["sd_lambda"], "lambda")
+
+
 @pytest.mark.parametrize(
     ("draw", "law"),
     [

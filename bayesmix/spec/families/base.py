@@ -27,6 +27,7 @@ from bayesmix.spec.priors import (
     InverseWishart,
     Normal,
     Prior,
+    Uniform,
 )
 
 
@@ -139,6 +140,7 @@ class Family(ABC):
             if not isinstance(value, Fixed | Flat | FromData):
                 want, have = f.metadata["support"], value.support
                 inside = want is supports.positive and have is supports.unit
+                inside |= want is supports.real and isinstance(value, Uniform)  # wherever its interval lies
                 if want is not have and not inside:
                     raise InputError(
                         f"{type(self).__name__}({f.name}={value!r}): the parameter is {want}, the prior is on {have}; "
@@ -473,9 +475,9 @@ class ExponentialFamily(Family):
     def conditional(self, stats, rng, **theta):
         """A draw of theta given the allocations, stats = z^T Phi (K, F): one Gibbs step from the old theta.
 
-        None where the priors are not conditionally conjugate, as here; families override it.
+        None where the priors are not conditionally conjugate; families override it. What is Fixed stays.
         """
-        return None
+        return None if any(p.free for p in self.parameters.values()) else dict(theta)
 
     def expected(self, stats, theta):
         """Q(theta) = <stats, W(theta)> + log prior(theta), without the base term; -inf outside."""

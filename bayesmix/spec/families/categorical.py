@@ -98,6 +98,19 @@ class Categorical(ExponentialFamily):
             return super().mode(stats, prob=prob)
         return {"prob": simplex_mode(stats[:, 1:].reshape(prob.shape) + kernel[0], prob)}
 
+    def conditional(self, stats, rng, prob):
+        """prob_j | z ~ Dirichlet(n_j + a + 1)."""
+        if isinstance(self.prob, Fixed):
+            return {"prob": prob}
+        kernel = self.prob.conjugate("dirichlet", prob.shape)
+        return None if kernel is None else {"prob": draw_simplex(rng, stats[:, 1:].reshape(prob.shape) + kernel[0] + 1)}
+
+
+def draw_simplex(rng, a):
+    """Dirichlet(a) along the last axis."""
+    g = rng.gamma(a)
+    return g / g.sum(axis=-1, keepdims=True)
+
 
 def simplex_mode(counts, otherwise):
     """The maximum of sum_c counts_c log p_c over the simplex, last axis; negative counts act as zero."""

@@ -193,6 +193,16 @@ class Composite(ExponentialFamily):
             new |= part.outside(part.family.mode(share, **part.own(theta)))
         return {name: new[name] for name in theta}
 
+    def conditional(self, stats, rng, **theta):
+        """Each member's own Gibbs step on its share of the statistics."""
+        new = {}
+        for part, share in zip(self.parts, self.shares(stats, theta), strict=True):
+            own = part.family.conditional(share, rng, **part.own(theta))
+            if own is None:
+                return None
+            new |= part.outside(own)
+        return {name: new[name] for name in theta}
+
     @abstractmethod
     def shares(self, stats, theta):
         """The statistics (K, F) that belong to each member."""

@@ -8,6 +8,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.priors import Fixed, Gamma, Prior
+from bayesmix.spec.truncated import draw_gamma
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +72,13 @@ class ExponentialComponent(ExponentialFamily):
         top, bottom = np.maximum(stats[:, :1] + a, 0.0), stats[:, 1:] + b
         new = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.where(top > 0, np.inf, rate))
         return {"rate": np.clip(new, *self.rate.interval)}
+
+    def conditional(self, stats, rng, rate):
+        """rate | z ~ Gamma(n + a + 1, sum x + b)."""
+        if isinstance(self.rate, Fixed):
+            return {"rate": rate}
+        kernel = self.rate.conjugate("gamma", rate.shape)
+        if kernel is None:
+            return None
+        a, b = kernel
+        return {"rate": draw_gamma(rng, stats[:, :1] + a + 1, stats[:, 1:] + b, self.rate.interval)}

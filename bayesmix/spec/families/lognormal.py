@@ -85,3 +85,7 @@ class LogNormalComponent(ExponentialFamily):
 
     def mode(self, stats, **theta):
         return self.of_log.mode(stats, **theta)
+
+    def conditional(self, stats, rng, **theta):
+        """The Gibbs step of the Gaussian of log x."""
+        return self.of_log.conditional(stats, rng, **theta)

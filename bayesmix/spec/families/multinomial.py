@@ -7,7 +7,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
-from bayesmix.spec.families.categorical import simplex_mode
+from bayesmix.spec.families.categorical import draw_simplex, simplex_mode
 from bayesmix.spec.priors import Fixed, Prior
 from bayesmix.spec.special import gammaln, xlogy
 
@@ -100,3 +100,10 @@ class Multinomial(ExponentialFamily):
         if kernel is None:
             return super().mode(stats, prob=prob)
         return {"prob": simplex_mode(stats[:, 1:] + kernel[0], prob)}
+
+    def conditional(self, stats, rng, prob):
+        """prob | z ~ Dirichlet(sum x + a + 1)."""
+        if isinstance(self.prob, Fixed):
+            return {"prob": prob}
+        kernel = self.prob.conjugate("dirichlet", prob.shape)
+        return None if kernel is None else {"prob": draw_simplex(rng, stats[:, 1:] + kernel[0] + 1)}
