@@ -53,6 +53,10 @@ def refuse(problem):
     use = 'use sampler="nutpie".'
     if problem.weight is not None and (problem.weight != np.round(problem.weight)).any():
         raise InputError(f'fit_mcmc(sampler="gibbs"): the row weights must be whole numbers; {use}')
+    if problem.weight is not None and problem.parts is not None:
+        raise InputError(
+            f'fit_mcmc(sampler="gibbs"): rows with weights and missing cells cannot be drawn together; {use}'
+        )
     improper = [n for n, p in model.parameters.items() if type(p.prior).__name__ == "Flat" and n != "weight"]
     if improper:
         raise InputError(
@@ -66,7 +70,7 @@ def refuse(problem):
     step = None
     if problem.exponential:
         theta = problem.central
-        stats, _ = problem.statistics(np.full((len(problem.x), model.components), 1 / model.components))
+        stats, _ = problem.statistics(np.full((len(problem.x), model.components), 1 / model.components), theta)
         step = model.family.conditional(stats, rng, **model.own(theta))
     if step is None:
         raise InputError(
@@ -118,6 +122,8 @@ def allocate(problem, theta, rng):
 
     A row of weight m draws a multinomial count of m.
     """
+    if problem.parts is not None:
+        return complete(problem, theta, rng)
     label = np.arange(problem.mixture.components)[:, None]
     W = problem.mixture.family.natural(np, **problem.mixture.own(theta))
     stats, counts = 0.0, 0.0
@@ -135,6 +141,17 @@ def allocate(problem, theta, rng):
         counts = counts + one.sum(axis=1)
         stats = stats + one @ problem.features[:, rows].T
     return stats, counts
+
+
+def complete(problem, theta, rng):
+    """`allocate` where cells are missing: z given the observed cells, the missing ones given z, then the statistics."""
+    family = problem.mixture.family
+    r, _ = problem.responsibilities(theta)
+    up = np.cumsum(r, axis=1)
+    z = (up[:, :-1] <= up[:, -1:] * rng.random((len(r), 1))).sum(axis=1)
+    one = (z == np.arange(problem.mixture.components)[:, None]).astype(np.float64)
+    x = family.draw_missing(problem.x, z, rng, problem.mixture.own(theta))
+    return one @ family.sufficient(x), one.sum(axis=1)
 
 
 def draw_weight(model, counts, weight, constraints, rng):

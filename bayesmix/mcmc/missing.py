@@ -78,8 +78,10 @@ def restricted(family, own, columns):
     full = {name: value.type.shape for name, value in own.items()}
     out = family.restrict(own, columns)
     for name, value in out.items():
-        dims = family.parameters[name].dims if not family.parameters[name].isotropic else ()
-        shape = [len(columns) if at and dims[at - 1 : at] == ("feature",) else s for at, s in enumerate(full[name])]
+        p = family.parameters[name]
+        dims = () if p.isotropic else p.dims
+        count = len(columns) if p.columns is None else int(np.isin(p.columns, columns).sum())
+        shape = [count if at and dims[at - 1 : at] == ("feature",) else s for at, s in enumerate(full[name])]
         out[name] = pt.specify_shape(value, shape)
     return out
 

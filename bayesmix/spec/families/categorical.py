@@ -25,6 +25,8 @@ class Categorical(ExponentialFamily):
     prob: Prior = parameter("feature", "category", support=supports.simplex)
     categories: int | None = None
 
+    independent = True
+
     def __post_init__(self):
         super().__post_init__()
         C = self.categories
@@ -81,6 +83,15 @@ class Categorical(ExponentialFamily):
         """[1, 1(x_1 = 0)..1(x_1 = C-1), 1(x_2 = 0)..]."""
         one_hot = (x[:, :, None] == np.arange(self.categories)).reshape(len(x), -1)
         return np.concatenate([np.ones((len(x), 1)), one_hot], axis=1)
+
+    def slots(self, d):
+        """(d, C): here the features are sorted by column."""
+        return 1 + np.arange(d * self.categories).reshape(d, self.categories)
+
+    def expected_sufficient(self, theta):
+        """[1, prob]."""
+        prob = theta["prob"]
+        return np.concatenate([np.ones((len(prob), 1)), prob.reshape(len(prob), -1)], axis=1)
 
     def natural(self, xp, prob):
         """[0, log p_jc]; log 0 is -1e30, so that W stays finite."""

@@ -185,6 +185,57 @@ class Components(Composite):
             row += count
         return out
 
+    # ---- missing cells ------------------------------------------------------------------------
+
+    def marginal(self, columns):
+        return self.rebuilt([family.marginal(columns) for family, _ in self.members])
+
+    def complete_stats(self, stats, seen, theta, variance=True):
+        """Each member's own, in its components and features; what other members' features hold is not asked for."""
+        columns = np.flatnonzero(seen)
+        widths = [1] * len(self.members)
+        if len(columns):
+            widths = self.marginal(columns).widths(self.restrict(theta, columns))
+        blocks, row, at = [], 0, 1
+        for part, (family, count), width in zip(self.parts, self.members, widths, strict=True):
+            rows = stats[row : row + count]
+            share = np.concatenate([rows[:, :1], rows[:, at : at + width - 1]], axis=1)
+            whole = family.complete_stats(share, seen, part.own(theta), variance)[:, 1:]
+            base = []
+            if _has_base(family):
+                base = [rows[:, at + width - 1 : at + width] if len(columns) else np.zeros((count, 1))]
+            blocks.append(np.concatenate([whole, *base], axis=1))
+            at, row = at + width - 1 + _has_base(family), row + count
+        out, row, at = np.zeros((self.count, 1 + sum(b.shape[1] for b in blocks))), 0, 1
+        out[:, 0] = stats[:, 0]
+        for block in blocks:
+            out[row : row + len(block), at : at + block.shape[1]] = block
+            row, at = row + len(block), at + block.shape[1]
+        return out
+
+    def expected_row(self, theta):
+        rows = [
+            family.expected_row(part.own(theta)) for part, (family, _) in zip(self.parts, self.members, strict=True)
+        ]
+        return np.concatenate(
+            [np.broadcast_to(r, (n, r.shape[1])) for r, (_, n) in zip(rows, self.members, strict=True)]
+        )
+
+    def fill(self, x, theta):
+        found = [family.fill(x, part.own(theta)) for part, (family, _) in zip(self.parts, self.members, strict=True)]
+        return np.concatenate(
+            [np.broadcast_to(f, (n, *x.shape)) for f, (_, n) in zip(found, self.members, strict=True)]
+        )
+
+    def draw_missing(self, x, z, rng, theta):
+        out, at = np.array(x), 0
+        for part, (family, count) in zip(self.parts, self.members, strict=True):
+            rows = np.flatnonzero((z >= at) & (z < at + count))
+            if len(rows):
+                out[rows] = family.draw_missing(x[rows], z[rows] - at, rng, part.own(theta))
+            at += count
+        return out
+
 
 def _has_base(family: Family):
     """Whether the family's `base` can differ from zero."""

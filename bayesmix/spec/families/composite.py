@@ -45,6 +45,12 @@ class Part:
         """The columns of x (or the entries of a (d,) array) that it covers."""
         return x if self.columns is None else x[..., list(self.columns)]
 
+    def places(self, columns):
+        """Which of the member's own columns are among these of the composite, as indices."""
+        if self.columns is None:
+            return np.asarray(columns)
+        return np.array([i for i, j in enumerate(self.columns) if j in set(np.asarray(columns).tolist())], dtype=int)
+
     def within(self, owners, columns):
         """Components and columns counted within the member, as the composite counts them."""
         if self.owners is not None:
@@ -165,6 +171,24 @@ class Composite(ExponentialFamily):
             f"{type(self).__name__}(...).dist: a family of several members has no single PyMC distribution; "
             "use the members' own."
         )
+
+    # ---- missing cells ------------------------------------------------------------------------
+
+    @property
+    def marginalises(self):
+        """Whether every member can leave out cells."""
+        return all(part.family.marginalises for part in self.parts)
+
+    def log_density(self, x, theta):
+        return self.assemble(np, x, theta, lambda family, rows, own: family.log_density(rows, own))
+
+    def restrict(self, theta, columns):
+        out = {}
+        for part in self.parts:
+            own = part.places(columns)
+            if len(own):
+                out |= part.outside(part.family.restrict(part.own(theta), own))
+        return {name: out[name] for name in theta if name in out}
 
     def reported(self, theta):
         found = [

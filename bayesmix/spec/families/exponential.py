@@ -22,6 +22,8 @@ class ExponentialComponent(ExponentialFamily):
 
     rate: Prior = parameter("feature", support=supports.positive)
 
+    independent = True
+
     def check(self, x, names):
         bad = np.argwhere(~(x >= 0))
         if len(bad):
@@ -53,6 +55,13 @@ class ExponentialComponent(ExponentialFamily):
     def sufficient(self, x):
         """[1, x_1..x_d]."""
         return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+    def expected_sufficient(self, theta):
+        """[1, 1 / rate]."""
+        return np.concatenate([np.ones((len(theta["rate"]), 1)), 1 / theta["rate"]], axis=1)
+
+    def expected_row(self, theta):
+        return 1 / theta["rate"]
 
     def natural(self, xp, rate):
         """[sum_j log rate_j, -rate_j]."""

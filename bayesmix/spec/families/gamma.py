@@ -29,6 +29,8 @@ class GammaComponent(ExponentialFamily):
     rate: Prior = parameter("feature", support=supports.positive)
     shared: bool = False
 
+    independent = True
+
     def check(self, x, names):
         bad = np.argwhere(~(x > 0))
         if len(bad):
@@ -68,6 +70,15 @@ class GammaComponent(ExponentialFamily):
     def sufficient(self, x):
         """[1, log x_1..log x_d, x_1..x_d]."""
         return np.concatenate([np.ones((len(x), 1)), np.log(x), x], axis=1)
+
+    def expected_sufficient(self, theta):
+        """[1, digamma(a) - log b, a / b]."""
+        rate = theta["rate"]
+        shape = np.broadcast_to(theta["shape"], rate.shape)
+        return np.concatenate([np.ones((len(rate), 1)), digamma(shape) - np.log(rate), shape / rate], axis=1)
+
+    def expected_row(self, theta):
+        return theta["shape"] / theta["rate"]
 
     def natural(self, xp, shape, rate):
         """[sum_j (a log b - log Gamma(a)), a - 1, -b], a the shape and b the rate."""

@@ -28,6 +28,8 @@ class LogNormalComponent(ExponentialFamily):
     isotropic: bool = False
     shared: bool = False
 
+    independent = True
+
     def __post_init__(self):
         if self.var is not None and self.sd is not None:
             raise InputError("LogNormalComponent(var=..., sd=...): expected exactly one of them, got both; drop one.")
@@ -76,6 +78,12 @@ class LogNormalComponent(ExponentialFamily):
     def sufficient(self, x):
         """[1, log x_j, (log x_j)^2]."""
         return self.of_log.sufficient(np.log(x))
+
+    def expected_sufficient(self, theta):
+        return self.of_log.expected_sufficient(theta)
+
+    def expected_row(self, theta):
+        return np.exp(theta["mean"] + 0.5 * (theta["var"] if "var" in theta else theta["sd"] ** 2))
 
     def natural(self, xp, **theta):
         return self.of_log.natural(xp, **theta)

@@ -6,9 +6,10 @@ import numpy as np
 
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import Family, parameter
-from bayesmix.spec.families.mvgaussian import cov_mode, mean_mode, resolved
+from bayesmix.spec.families.mvgaussian import MvGaussian, cov_mode, mean_mode, regression, resolved
 from bayesmix.spec.families.studentt import CYCLES, df_step
 from bayesmix.spec.gamma_ratios import log_gamma_ratio
+from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import Fixed, Gamma, Prior
 
 
@@ -31,6 +32,7 @@ class MvStudentT(Family):
     shared_df: bool = False
 
     location = expectation = "mean"
+    marginalises = True
 
     def default(self, name, x):
         return Gamma(2.0, 0.1) if name == "df" else super().default(name, x)
@@ -60,6 +62,27 @@ class MvStudentT(Family):
     def derived(self, theta):
         sd = np.sqrt(np.diagonal(theta["scale"], axis1=-2, axis2=-1))
         return {"corr": theta["scale"] / (sd[..., :, None] * sd[..., None, :])}
+
+    def fill(self, x, theta):
+        return MvGaussian.fill(self, x, {"mean": theta["mean"], "cov": theta["scale"]})
+
+    def draw_missing(self, x, z, rng, theta):
+        """x_m | x_o is a t about the regression with df + |o| degrees of freedom, its scale grown by delta_o."""
+        K, d = theta["mean"].shape
+        scale, df, out = np.broadcast_to(theta["scale"], (K, d, d)), np.broadcast_to(theta["df"], K), np.array(x)
+        noise = rng.standard_normal(x.shape)
+        for rows, o in patterns(x):
+            m, k = np.setdiff1d(np.arange(d), o), z[rows]
+            if len(m):
+                B, c, V = regression(theta["mean"], scale, o, m)
+                seen, v = x[np.ix_(rows, o)], df[k]
+                away = seen - theta["mean"][k][:, o]
+                far = np.einsum("ni,ni->n", away, np.linalg.solve(scale[:, o[:, None], o][k], away[..., None])[..., 0])
+                stretch = (v + far) / rng.chisquare(v + len(o))
+                normal = np.einsum("nij,nj->ni", np.linalg.cholesky(V)[k], noise[np.ix_(rows, m)])
+                centre = np.einsum("nij,nj->ni", B[k], seen) + c[k]
+                out[np.ix_(rows, m)] = centre + normal * np.sqrt(stretch)[:, None]
+        return out
 
     def update(self, x, r, theta):
         """Peel & McLachlan's cycle: weights u = (df + d) / (df + delta), then mean and scale as for a Gaussian

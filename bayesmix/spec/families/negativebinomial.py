@@ -33,6 +33,7 @@ class NegativeBinomial(Family):
     shared: bool = False
 
     expectation = "mean"
+    independent = True
 
     def check(self, x, names):
         bad = np.argwhere((x < 0) | (x != np.round(x)))

@@ -22,6 +22,7 @@ class PointMass(ExponentialFamily):
     value: np.ndarray = field(default=0.0)
 
     alone = False
+    independent = True
 
     def __post_init__(self):
         value = np.array(self.value, dtype=np.float64)
@@ -63,6 +64,16 @@ class PointMass(ExponentialFamily):
 
     def draw(self, z, rng):
         return np.tile(np.atleast_1d(self.value), (len(z), 1))
+
+    def marginal(self, columns):
+        return replace(self, value=self.value[columns]) if self.value.ndim else self
+
+    def expected_row(self, theta):
+        return np.atleast_2d(self.value)
+
+    def expected_sufficient(self, theta):
+        """[1]."""
+        return np.ones((1, 1))
 
     def sufficient(self, x):
         """[1]."""

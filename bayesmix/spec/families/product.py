@@ -130,6 +130,47 @@ class Product(Composite):
             at += width - 1
         return out
 
+    # ---- missing cells ------------------------------------------------------------------------
+
+    def marginal(self, columns):
+        at, kept = {int(j): i for i, j in enumerate(columns)}, []
+        for part, (name, family, own) in zip(self.parts, self.members, strict=True):
+            places = part.places(columns)
+            if len(places):
+                kept.append((name, family.marginal(places), tuple(at[own[i]] for i in places)))
+        return Product(kept)
+
+    def complete_stats(self, stats, seen, theta, variance=True):
+        columns = np.flatnonzero(seen)
+        some = self.marginal(columns) if len(columns) else None
+        shares = some.shares(stats, self.restrict(theta, columns)) if some is not None else []
+        found = dict(zip([part.label for part in some.parts] if some is not None else [], shares, strict=True))
+        out = [stats[:, :1]]
+        for part in self.parts:
+            share = found.get(part.label, stats[:, :1])
+            out.append(part.family.complete_stats(share, part.seen(np.asarray(seen)), part.own(theta), variance)[:, 1:])
+        return np.concatenate(out, axis=1)
+
+    def expected_row(self, theta):
+        K = max(len(part.family.expected_row(part.own(theta))) for part in self.parts)
+        out = np.empty((K, self.columns))
+        for part in self.parts:
+            out[:, list(part.columns)] = part.family.expected_row(part.own(theta))
+        return out
+
+    def fill(self, x, theta):
+        found = [(list(part.columns), part.family.fill(part.seen(x), part.own(theta))) for part in self.parts]
+        out = np.empty((max(len(f) for _, f in found), *x.shape))
+        for columns, part in found:
+            out[:, :, columns] = part
+        return out
+
+    def draw_missing(self, x, z, rng, theta):
+        out = np.array(x)
+        for part in self.parts:
+            out[:, list(part.columns)] = part.family.draw_missing(part.seen(x), z, rng, part.own(theta))
+        return out
+
 
 def _pair(name, part):
     if not isinstance(part, tuple | list) or len(part) != 2:

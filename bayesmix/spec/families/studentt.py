@@ -37,6 +37,7 @@ class StudentT(Family):
     shared_df: bool = False
 
     location = expectation = "mean"
+    independent = True
 
     def default(self, name, x):
         if name == "df":

@@ -24,6 +24,7 @@ class UniformComponent(ExponentialFamily):
     upper: Prior = parameter("feature", support=supports.real, constant=True)
 
     location = ("lower", "upper")
+    independent = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -59,6 +60,13 @@ class UniformComponent(ExponentialFamily):
 
     def draw(self, z, rng, lower, upper):
         return rng.uniform(lower[z], upper[z])
+
+    def expected_row(self, theta):
+        return 0.5 * (theta["lower"] + theta["upper"])
+
+    def expected_sufficient(self, theta):
+        """[1]."""
+        return np.ones((len(theta["lower"]), 1))
 
     def sufficient(self, x):
         """[1]."""
