@@ -123,10 +123,10 @@ def features(kind, x, at, m, phi):
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def scores(W, K, wide, used, phi, joint):
     """joint (K, ROWS) = W[:, :used] Phi^T; W is flat, (up2(K), wide)."""
-    for k in range(0, K, 2):
-        for i in range(2 * ROWS):
-            put(joint, k * ROWS + i, 0.0)
-        for f in range(0, used, 4):
+    for i in range(up2(K) * ROWS):
+        put(joint, i, 0.0)
+    for f in range(0, used, 4):  # outermost: four features stay in the nearest cache while all components pass
+        for k in range(0, K, 2):
             w = k * wide + f
             a0, a1, a2, a3 = W[w], W[w + 1], W[w + 2], W[w + 3]
             w += wide
@@ -141,8 +141,8 @@ def scores(W, K, wide, used, phi, joint):
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def collect(K, wide, phi, r, stats):
     """stats += r Phi; stats is flat, (up2(K), wide)."""
-    for k in range(0, K, 2):
-        for f in range(0, wide, 4):
+    for f in range(0, wide, 4):
+        for k in range(0, K, 2):
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
             for i in range(ROWS):
                 p0, p1 = get(phi, f * ROWS + i), get(phi, (f + 1) * ROWS + i)

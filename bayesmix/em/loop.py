@@ -5,6 +5,8 @@ are those of `Gaussian.mode` and `MvGaussian.mode`, `natural` and the priors' ke
 them. The loop takes the plain path only: wherever something needs care (a component that is empty, nearly
 singular or too narrow for moments about the centre, an objective that fell) it stops at its last good theta
 and leaves the rest of the climb to `engine.run`.
+
+(numba's cache on disk looks at this file alone: whoever edits fused.py removes bayesmix/em/__pycache__.)
 """
 
 from typing import NamedTuple
