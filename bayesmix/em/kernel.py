@@ -24,6 +24,7 @@ from bayesmix.spec.missing import patterns as patterns_of
 
 COMPILED = find_spec("numba") is not None
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
+WORTH = 50_000  # n K F from which a compiled pass saves more than NumPy's calls cost
 KEEP = 30e6  # bytes of features that are kept from one pass to the next
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
 TOLERANCE = 1e-10  # largest rounding error of a component's log density before `logpdf` takes over
@@ -222,7 +223,7 @@ class Problem:
             return self.stream.e_step(self, theta, beta)
         if self.parts is not None:
             return missing.e_step(self, theta, beta)
-        if COMPILED and self.exponential:
+        if COMPILED and self.exponential and len(self.x) * self.mixture.components * self.feature_count >= WORTH:
             W = self.mixture.family.natural(np, **self.mixture.own(theta))
             if not self.rough(W).any():
                 return self.compiled_step(theta, W, beta)

@@ -65,12 +65,10 @@ def refuse(problem):
         )
     if not model.is_constant("weight") and model.weight.conjugate("dirichlet", (model.components,)) is None:
         raise InputError(f'fit_mcmc(sampler="gibbs"): the weights need a Dirichlet prior; {use}')
-    if problem.parts is not None:
-        raise InputError(f'fit_mcmc(sampler="gibbs"): there are missing cells, which Gibbs does not draw; {use}')
     step = None
     if problem.exponential:
         theta = problem.central
-        stats, _ = problem.statistics(np.full((len(problem.x), model.components), 1 / model.components), theta)
+        stats, _ = problem.statistics(np.full((len(problem.x), model.components), 1 / model.components), theta=theta)
         step = model.family.conditional(stats, rng, **model.own(theta))
     if step is None:
         raise InputError(
