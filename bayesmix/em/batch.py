@@ -103,7 +103,7 @@ class Batch:
         label = fused.NONE_2D if problem.log_label is None else problem.log_label
         weight = fused.NONE if problem.weight is None else problem.weight
         rows = tuple(_read_only(a) for a in (problem.columns, label, weight))  # one type, compiled once
-        belief = loop.Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE)
+        belief = loop.Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE, problem.sizes["mean"])
         belief = belief._replace(constant=_constant(problem, belief, kind, name))
         return cls(problem, kind, name, rows, belief)
 

@@ -14,6 +14,7 @@ and Extensions, section 4.2.
 
 import numpy as np
 
+from bayesmix.em.engine import NOTHING
 from bayesmix.em.layout import Layout
 from bayesmix.em.tiles import Batch
 
@@ -33,6 +34,8 @@ def steps_of(size, at, layout):
 
 def first(parts, at, layout):
     """Gradient of sum_k parts_k at `at` by central differences; parts: (M, size) -> (M, K)."""
+    if not layout.groups:
+        return np.zeros(len(at))
     steps, g = steps_of(FIRST, at, layout), np.empty(len(at))
     both = parts(np.concatenate([at + steps, at - steps]))
     rise = both[: len(steps)] - both[len(steps) :]
@@ -44,6 +47,8 @@ def first(parts, at, layout):
 def second(parts, at, layout):
     """Hessian of sum_k parts_k at `at`, by second differences of two evaluations per pair of groups."""
     groups, G = layout.groups, len(layout.groups)
+    if not groups:
+        return np.zeros((len(at), len(at)))
     steps = steps_of(SECOND, at, layout)
     i, j = np.tril_indices(G, -1)
     pairs = steps[i] + steps[j]
@@ -87,7 +92,9 @@ def score_covariance(problem, theta, batch, at, layout, active):
         r = np.exp(joint - joint.max(axis=1, keepdims=True))
         r /= r.sum(axis=1, keepdims=True)
         weight = np.ones(len(r)) if problem.weight is None else problem.weight[rows]
-        if linear is not None:
+        if not layout.groups:
+            slopes = np.empty((0, len(r), model.components))
+        elif linear is not None:
             slopes = np.einsum("nf,jkf->jnk", model.family.sufficient(problem.x[rows]), linear, optimize=True)
         else:
             log_f = batch.log_f(problem.x[rows], moved)
@@ -98,7 +105,7 @@ def score_covariance(problem, theta, batch, at, layout, active):
             a = np.empty((len(r), len(column)))
             a[:, :head] = (np.array(active[:head]) == k) - w
             a[:, head:] = slopes[:, :, k].T / (2 * steps[np.arange(len(steps)), layout.read(k)])
-            a[r[:, k] == 0] = 0.0  # an excluded component has no say, whatever its density
+            a[r[:, k] <= NOTHING] = 0.0  # an excluded component has no say, whatever its density
             total[np.ix_(column, column)] += a.T @ ((weight * r[:, k])[:, None] * a)
             mean[:, column] += r[:, k, None] * a
         total -= mean.T @ (weight[:, None] * mean)
@@ -109,7 +116,7 @@ def by_features(problem, batch, at, steps):
     """W(at + step) - W(at - step), (groups, K, F), if its products with the features are as good as differences of
     `logpdf` and there are rows enough for them to be faster; else None.
     """
-    if not problem.exponential or len(problem.x) <= ROWS:
+    if not problem.exponential or len(problem.x) <= ROWS or not len(steps):
         return None
     W, sample = batch.natural(at[None])[0], problem.mixture.family.sufficient(problem.x[:ROWS])
     if not (np.abs(W) @ np.abs(sample).max(axis=0)).max() < LARGE:

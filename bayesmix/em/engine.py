@@ -113,7 +113,7 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, b
                 status = FALL
                 break
             settled = i >= len(betas) and rise <= max(tol * tol, 4e-16) * size * 16
-            still = settled and change(theta, new) <= tol
+            still = settled and change(theta, new, problem.sizes) <= tol
             theta, here = new, there
             trace.append((value, there.log_likelihood + prior))
             if keep:
@@ -132,11 +132,11 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, b
     )
 
 
-def change(old, new):
-    """Largest change of a parameter relative to the size of its field."""
+def change(old, new, sizes=None):
+    """Largest change of a parameter relative to the size of its field, or to `sizes[field]` where that is larger."""
     worst = 0.0
     for name, value in new.items():
-        size = np.abs(value).max()
+        size = max(float(np.abs(value).max()), (sizes or {}).get(name, 0.0))
         if size > 0:
             worst = max(worst, float(np.abs(value - old[name]).max() / size))
     return worst

@@ -118,6 +118,12 @@ class Problem:
         return np.where(sd > 0, sd, 1.0)
 
     @cached_property
+    def sizes(self):
+        """field -> the least size that a change of it is measured by: the spread of x for one in units of x."""
+        d, fields = self.x.shape[1], self.mixture.family.parameters
+        return {name: float(self.column_sd[p.features(d)].max()) if p.moves else 0.0 for name, p in fields.items()}
+
+    @cached_property
     def exponential(self):
         return self.mixture.family.exponential
 
@@ -217,8 +223,11 @@ class Problem:
             out += np.maximum(self.log_label[rows].T, -1e30)
         return out
 
-    def e_step(self, theta, beta=1.0):
-        """One pass over all rows at stiffness beta (math.inf for hard assignments)."""
+    def e_step(self, theta, beta=1.0, about_zero=False):
+        """One pass over all rows at stiffness beta (math.inf for hard assignments).
+
+        about_zero: keep the moments of narrow components about the common origin too (`Pass.origin` is None).
+        """
         if self.stream is not None:
             return self.stream.e_step(self, theta, beta)
         if self.parts is not None:
@@ -227,7 +236,7 @@ class Problem:
             W = self.mixture.family.natural(np, **self.mixture.own(theta))
             if not self.rough(W).any():
                 return self.compiled_step(theta, W, beta)
-        return self.plain_step(theta, beta)
+        return self.plain_step(theta, beta, about_zero)
 
     def compiled_step(self, theta, W, beta=1.0):
         """`plain_step` by the compiled kernel, for W = natural(theta) whose rounding is harmless."""
@@ -250,11 +259,11 @@ class Problem:
         base = self.base_total
         return Pass(float(objective + base), float(log_likelihood + base), stats[:, 0].copy(), stats)
 
-    def plain_step(self, theta, beta=1.0):
+    def plain_step(self, theta, beta=1.0, about_zero=False):
         """One pass over all rows, in NumPy."""
         K, family = self.mixture.components, self.mixture.family
         W = family.natural(np, **self.mixture.own(theta)) if self.exponential else None
-        origin = self.origins(theta, self.rough(W)) if self.exponential else None
+        origin = self.origins(theta, self.rough(W)) if self.exponential and not about_zero else None
         stats = np.zeros((K, self.feature_count)) if self.exponential else np.empty((len(self.x), K))
         counts, objective, log_likelihood = np.zeros(K), 0.0, 0.0
         for rows in self.blocks():

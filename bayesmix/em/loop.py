@@ -39,6 +39,7 @@ class Belief(NamedTuple):
     constant: float  # of the log prior
     largest: np.ndarray  # (F,) of each feature: the guard against rounding
     tolerance: float
+    spread: float  # of the columns: the least size of a mean, which may be zero
 
 
 @njit(cache=True, error_model="numpy")
@@ -317,9 +318,9 @@ def maximise_diagonal(stats, wide, belief, mean, scale):
 
 
 @njit(cache=True, error_model="numpy")
-def moved(new, old):
-    """Largest change of an entry relative to the largest entry, as in `engine.change`; old becomes new."""
-    size, step = 0.0, 0.0
+def moved(new, old, least):
+    """Largest change of an entry relative to the largest entry (or `least`), as in `engine.change`; old becomes new."""
+    size, step = least, 0.0
     for i in range(len(new)):
         size = max(size, abs(new[i]))
         step = max(step, abs(new[i] - old[i]))
@@ -352,7 +353,11 @@ def climb(kind, x, label, row_weight, belief, betas, max_iter, tol, weight, mean
         trace[done, 0], trace[done, 1], log_likelihood = value, soft + prior, soft
         for k in range(K):
             counts[k] = stats[k * wide]
-        change = max(moved(weight, old_weight), moved(mean.ravel(), old_mean), moved(scale.ravel(), old_scale))
+        change = max(
+            moved(weight, old_weight, 0.0),
+            moved(mean.ravel(), old_mean, belief.spread),
+            moved(scale.ravel(), old_scale, 0.0),
+        )
         if done > last and change <= tol and rise <= max(tol * tol, 4e-16) * size * 16:
             return CONVERGED, done, log_likelihood
         if done == max_iter:

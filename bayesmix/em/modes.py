@@ -116,7 +116,7 @@ def same(problem, a, b):
     idle = (here["weight"] == 0) & (there["weight"] == 0)
     if idle.any():
         there = {n: np.where(_along(idle, v), here[n], v) if len(v) == len(idle) else v for n, v in there.items()}
-    return change(here, there) < SAME_THETA
+    return change(here, there, problem.sizes) < SAME_THETA
 
 
 def _along(mask, value):
@@ -130,7 +130,7 @@ def alike(problem, mode, run):
         return False
     perm = match(problem, mode.theta, run.theta)
     here, there = problem.inward(mode.theta), problem.inward(problem.mixture.permute(run.theta, perm))
-    return change(here, there) < 0.02
+    return change(here, there, problem.sizes) < 0.02
 
 
 def match(problem, reference, theta, blocks=None):
@@ -248,7 +248,7 @@ def _weigh_once(problem, modes):
             theta = problem.mixture.from_vector(mode.u, problem.inward(mode.theta))
             for other, j in owners:
                 perm = match(problem, problem.outward(other), problem.outward(theta))
-                if change(other, problem.mixture.permute(theta, perm)) < 0.01:
+                if change(other, problem.mixture.permute(theta, perm), problem.sizes) < 0.01:
                     reason = f"in unconstrained coordinates it is part of the mode of optimum {j}"
                     mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
                     break

@@ -165,7 +165,7 @@ class Surface:
     def _structure(self):
         """The structure of the family's coordinates, found and checked once."""
         with np.errstate(all="ignore"):
-            here, own = self.problem.e_step(self.like), self.problem.mixture.own(self.like)
+            here, own = self.problem.e_step(self.like, about_zero=True), self.problem.mixture.own(self.like)
             return derivatives.structure(self.problem, here, own, self._units, self._base)
 
     @cached_property
@@ -176,7 +176,7 @@ class Surface:
     def _by_expected(self, u, difference=gradient):
         """The gradient by differences of Q in every coordinate."""
         with np.errstate(all="ignore"):
-            here = self.problem.e_step(self.theta(u))
+            here = self.problem.e_step(self.theta(u), about_zero=True)
             return difference(lambda v: expected(self.problem, here, self.theta(v)) + self._rest(v), u)
 
     def gradient(self, u):
@@ -186,7 +186,7 @@ class Surface:
         layout, batch = self._structure
         with np.errstate(all="ignore"):
             theta = self.theta(u)
-            here = self.problem.e_step(theta)
+            here = self.problem.e_step(theta, about_zero=True)
             g = derivatives.first(lambda v: batch.parts(v, here.stats), self._all(u), layout)
             if self.jacobian and self._linear is not None:
                 g = g + self._linear
@@ -209,7 +209,7 @@ class Surface:
         layout, batch = self._structure
         with np.errstate(all="ignore"):
             theta, at = self.theta(u), self._all(u)
-            here = self.problem.e_step(theta)
+            here = self.problem.e_step(theta, about_zero=True)
             out = derivatives.score_covariance(self.problem, theta, batch, at, layout, self.active)
             h = self.head
             out[h:, h:] += derivatives.second(lambda v: batch.parts(v, here.stats), at, layout)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmix.em.engine import NOTHING
 from bayesmix.em.layout import log_prior_parts
 from bayesmix.errors import InputError
 
@@ -83,6 +84,8 @@ class Batch:
 
     def parts(self, v, stats):
         """(M, K): Q's terms <stats_k, W_k> (or sum_i r_ik log f_k) + log prior, split over the components."""
+        if v.shape[1] == 0:
+            return np.zeros((len(v), self.problem.mixture.components))  # nothing moves
         cells = self.problem.mixture.components * stats.shape[1 if self.problem.exponential else 0]
         step = max(1, CELLS // max(cells, 1))
         blocks = [v[i : i + step] for i in range(0, len(v), step)]
@@ -98,7 +101,8 @@ class Batch:
         else:
             log_f = np.stack([family.logpdf(x, **own) for own in self.each(v)], axis=1)
         r = stats[:, None, :]
-        return np.where(r > 0, r * np.where(r > 0, log_f, 0.0), 0.0).sum(axis=0)
+        seen = r > NOTHING  # less is the floor of a component that is excluded there
+        return np.where(seen, r * np.where(seen, log_f, 0.0), 0.0).sum(axis=0)
 
     def natural(self, v):
         """W for each theta of an exponential family, (M, K, F)."""

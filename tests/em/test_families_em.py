@@ -8,7 +8,7 @@ import bayesmix as bm
 from bayesmix.em import engine
 from bayesmix.spec.climb import log_slope, root
 from bayesmix.spec.families.base import Family
-from bayesmix.spec.special import digamma_difference, log_gamma_ratio
+from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
 
 N = 600
 Z = np.arange(N) % 2
