@@ -96,6 +96,7 @@ def test_bernoulli_from_random_starts(kind, K, seed):
     assert fit.log_posterior == pytest.approx(stored["objective_without_norm_constants"] + constant, abs=1e-5)
 
 
+@pytest.mark.certify
 def test_the_bernoulli_optimum_that_few_starts_find():
     """K = 4: the best optimum is reached by few of 60 starts, and the census lists it first."""
     results, x = zeros_and_ones()

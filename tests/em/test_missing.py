@@ -133,7 +133,17 @@ def any_family(cls):
 CAN = [cls for name, cls in bm.families().items() if getattr(cls, "marginalises", False) and name in bm.__all__]
 
 
-@pytest.mark.parametrize("cls", [c for c in CAN if c.marginalises is True or c.independent is True])
+SLOW = pytest.mark.certify  # a numeric M-step for every pattern
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        c if c.exponential else pytest.param(c, marks=SLOW)
+        for c in CAN
+        if c.marginalises is True or c.independent is True
+    ],
+)
 def test_every_family_that_can_does(cls):
     """Kernel against `logpdf`, a climb that never falls, gaps filled, whatever the family."""
     family, theta, x = any_family(cls)

@@ -33,7 +33,7 @@ SCHEDULES = {
 
 
 @pytest.mark.parametrize("schedule", list(SCHEDULES))
-@pytest.mark.parametrize("case", cases.pairwise()[::3], ids=cases.name)
+@pytest.mark.parametrize("case", cases.pairwise()[::6], ids=cases.name)
 def test_a_schedule_climbs_within_each_stiffness(case, schedule):
     model, betas = case.model.resolve(case.data), SCHEDULES[schedule]
     problem = Problem.of(model, case.data)

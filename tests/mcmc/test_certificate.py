@@ -8,7 +8,10 @@ import cases
 from bayesmix.agreement import compare
 from bayesmix.mcmc.certificate import certificate, pymc_terms, readings
 
-CASES = cases.pairwise() + cases.extras()
+EXTRAS = [  # every kind is in the ordinary run; of the variants beyond, every other one
+    case if i % 2 == 0 else pytest.param(case, marks=pytest.mark.certify) for i, case in enumerate(cases.extras())
+]
+CASES = cases.pairwise() + EXTRAS
 
 
 @pytest.mark.parametrize("case", CASES, ids=cases.name)

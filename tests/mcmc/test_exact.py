@@ -50,6 +50,7 @@ def test_a1_normal_with_known_variance(golden):
     co_clustering_agrees(fit, c)
 
 
+@pytest.mark.certify
 def test_b1_normal_inverse_gamma(golden):
     c = case(golden, "B1")
     family = bm.Gaussian(mean=bm.ConjugateNormal(c["m0"], c["kappa0"]), var=bm.InverseGamma(c["a0"], c["b0"]))
@@ -104,6 +105,7 @@ def test_hard_constraints_on_a1(golden, how, floor):
         assert divergent > 0.01  # the wall: what `diagnose` reports as such
 
 
+@pytest.mark.certify
 def test_soft_constraints_on_a1_are_their_own_posterior(golden):
     c = case(golden, "A1")
     width, floor_width = 0.5, 0.05

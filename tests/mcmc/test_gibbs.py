@@ -56,6 +56,7 @@ def test_c1_bernoulli(golden):
     co_clustering_agrees(fit, c)
 
 
+@pytest.mark.certify
 def test_d1_poisson(golden):
     c = case(golden, "D1")
     family = bm.Poisson(rate=bm.Gamma(c["gamma_shape"], c["gamma_rate"]))

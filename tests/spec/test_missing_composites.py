@@ -102,6 +102,7 @@ def test_climbs_and_fishers_identity(name):
     np.testing.assert_allclose(surface.gradient(u), exact, rtol=1e-4, atol=1e-4 * np.abs(exact).max())
 
 
+@pytest.mark.certify
 @pytest.mark.parametrize("name", CASES)
 def test_gaps_are_filled(name):
     family, K, x = CASES[name]
