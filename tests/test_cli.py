@@ -369,7 +369,9 @@ def test_ctrl_c_in_em_keeps_the_finished_restarts(here, no_pymc, monkeypatch, ca
 def test_ctrl_c_before_anything_is_finished_writes_nothing(here):
     Path("slow.py").write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
     command = [shutil.which("bayesmix", path=str(Path(sys.executable).parent)), "run", "slow.py"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # a shell that runs the tests in the background has told its children to ignore Ctrl-C
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heed) as process:
         assert process.stdout.readline() == "started\n"
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)

@@ -63,6 +63,7 @@ def test_b1_normal_inverse_gamma(golden):
     co_clustering_agrees(fit, c)
 
 
+@pytest.mark.certify
 def test_s1_semi_supervised(golden):
     c = case(golden, "S1")
     family = bm.Gaussian(mean=bm.Normal(np.array(c["m0"])[:, None], c["s0"]), sd=bm.Fixed(c["sigma_known"]))
@@ -81,7 +82,7 @@ def test_s1_semi_supervised(golden):
     ("how", "floor"),
     [
         ("transform", 0.1),
-        ("potential", 0.1),
+        pytest.param("potential", 0.1, marks=pytest.mark.certify),
         pytest.param("transform", 0.3, marks=pytest.mark.certify),
         pytest.param("potential", 0.3, marks=pytest.mark.certify),
     ],

@@ -66,6 +66,7 @@ def test_one_value_per_row_and_nothing_imputed(kind):
     assert got[5] == pytest.approx(0.0, abs=1e-12)  # nothing was observed there
 
 
+@pytest.mark.certify
 def test_the_gradient_is_finite_and_right():
     """PyTensor's gradient of the whole density against differences of it: gaps do not poison it."""
     x, _ = rows("mvgaussian")

@@ -18,7 +18,9 @@ def test_all_readings_agree(name):
     assert "PyMC dist" in found.readings
 
 
-@pytest.mark.parametrize("name", ["exponential family", "other family, new prior"])
+@pytest.mark.parametrize(
+    "name", ["exponential family", pytest.param("other family, new prior", marks=pytest.mark.certify)]
+)
 def test_both_engines_a_new_check_and_the_report(name, tmp_path):
     model, rows = MODELS[name]
     x, z = rows()
