@@ -81,7 +81,7 @@ def test_s1_semi_supervised(golden):
 @pytest.mark.parametrize(
     ("how", "floor"),
     [
-        ("transform", 0.1),
+        pytest.param("transform", 0.1, marks=pytest.mark.certify),
         pytest.param("potential", 0.1, marks=pytest.mark.certify),
         pytest.param("transform", 0.3, marks=pytest.mark.certify),
         pytest.param("potential", 0.3, marks=pytest.mark.certify),
