@@ -37,8 +37,8 @@ def read_data(
         weight: the row weights' column (NPZ: the array's name).
 
     Raises:
-        InputError: if the file is missing, empty or not in its format, or a column is missing or not numeric;
-            and for all that `Data` refuses. Rows are counted from 0, after the header.
+        InputError: if the file is missing, empty or not in its format, a column is missing or not numeric, or a
+            row has nothing in it; and for all that `Data` refuses. Rows are counted from 0, after the header.
     """
     path = Path(path)
     reader = next((r for end, r in READERS.items() if path.name.removesuffix(".gz").endswith(end)), None)
@@ -46,7 +46,14 @@ def read_data(
         raise InputError(f"{path}: the file must end in {', '.join(READERS)} (.gz may follow); rename or convert it.")
     columns = [columns] if isinstance(columns, str) else columns
     with _open(path) as file:
-        return reader(file, columns, label, weight)
+        data = reader(file, columns, label, weight)
+        empty = np.isnan(data.x).all(axis=1)
+        if empty.any():
+            raise InputError(
+                f"all cells of row {int(empty.argmax())} (counted from 0, after the header) are missing; leave that "
+                "row out of the file."
+            )
+        return data
 
 
 @contextmanager

@@ -93,6 +93,11 @@ def test_reading_a_shipped_file_gives_the_shipped_data(write):
     np.testing.assert_array_equal(read_data(path).x, datasets.old_faithful().x)
 
 
+def test_a_row_with_nothing_in_it_is_refused_by_its_number(write):
+    with pytest.raises(InputError, match=r"all cells of row 1 \(counted from 0"):
+        read_data(write("a,b\n1,2\n,\n3,4\n"))
+
+
 def test_a_missing_or_unreadable_file(tmp_path, write):
     refused(tmp_path / "none.csv", "no such file")
     (tmp_path / "folder.csv").mkdir()
