@@ -43,7 +43,7 @@ def no_pymc(monkeypatch):
     Figures are left out too: `tests/report` draws them all.
     """
     calls = []
-    monkeypatch.setattr("bayesmix.report.sections.data_uri", lambda figure, kind: "data:image/png;base64,")
+    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: "data:image/png;base64,")
 
     def fit_mcmc(model, data, *, progress=None, **options):
         calls.append(options)
@@ -123,6 +123,34 @@ def test_run_quick_and_seed_overrule_the_script(here, no_pymc):
     Path("speeds.py").write_text(SCRIPT)
     assert main(["run", "speeds.py", "--quick", "--seed", "9", "--out", "x"]) == 0
     assert (no_pymc[0]["draws"], no_pymc[0]["seed"]) == (400, 9)
+
+
+STORY = """
+def story(em, mcmc, quick):
+    from matplotlib.figure import Figure
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    best = f"The best of {len(em.runs)} restarts: {em.log_posterior:.3f}."
+    return [bm.section("A tale of galaxies", best, figures=[(figure, "A line that rises.", "It rises.")],
+                       tables=[(em.modes[["kind"]], "What was found.")])]
+"""
+
+
+def test_a_script_adds_its_own_sections_before_the_others(here):
+    Path("speeds.py").write_text(SCRIPT.replace('"draws": 11', '"engine": "em", "em": {"start": "rows"}') + STORY)
+    assert main(["run", "speeds.py"]) == 0
+    page, fit = Path("reports/speeds/index.html").read_text(encoding="utf-8"), bm.load("reports/speeds")
+    assert page.index('id="story-a-tale-of-galaxies"') < page.index('id="certificate"')
+    assert f"The best of 3 restarts: {fit.log_posterior:.3f}." in page and 'alt="A line that rises."' in page
+    assert fit.engine == "em" and fit.settings["start"] == "rows"
+
+
+def test_a_mistake_in_the_story_costs_neither_the_fit_nor_the_page(here, capsys):
+    Path("speeds.py").write_text(SCRIPT.replace('"draws": 11', '"engine": "em"') + STORY.replace("len(", "lenn("))
+    assert main(["run", "speeds.py"]) == 2
+    error = capsys.readouterr().err
+    assert "speeds.py, line 12: NameError" in error and "without the script's own sections" in error
+    assert bm.load("reports/speeds").engine == "em" and Path("reports/speeds/index.html").exists()
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +308,9 @@ def test_every_family_has_its_name(here, no_pymc, family, order):
         (["run", "syntax.py"], "line 1: SyntaxError"),
         (["run", "model.py"], "must be a bm.Mixture"),
         (["run", "settings.py"], "'restart'"),
+        (["run", "engine.py"], '"em", "mcmc" or "both"'),
+        (["run", "em.py"], "a dict of arguments of fit_em"),
+        (["run", "story.py"], "must be a function"),
         (["run", "badprior.py"], "positive"),
         (["predict", "nothing", "a.csv"], "no such file"),
         (["predict", "a.csv", "a.csv"], "netCDF"),
@@ -298,6 +329,9 @@ def test_bad_input_is_one_sentence_and_status_2(here, capsys, argv, words):
         "wrong.py": "import bayesmix as bm\ndata = galaxies\n",
         "syntax.py": "data = (\n",
         "model.py": "data = [1.0, 2.0]\nmodel = 3\n",
+        "engine.py": SCRIPT + "settings = {'engine': 'nuts'}\n",
+        "em.py": SCRIPT + "settings = {'em': 3}\n",
+        "story.py": SCRIPT + "story = 'once'\n",
         "settings.py": SCRIPT + "settings = {'restart': 3}\n",
         "badprior.py": "import bayesmix as bm\nmodel = bm.Mixture(bm.Gaussian(var=bm.HalfNormal(-1)), 2)\n",
     }
@@ -404,4 +438,4 @@ def test_the_whole_way_with_pymc(here, capsys):
 def test_names_of_settings_are_those_of_the_options():
     from bayesmix.cli import FULL
 
-    assert set(script.SETTINGS) == {*FULL, "sampler", "seed"}
+    assert set(script.SETTINGS) == {*FULL, "engine", "em", "sampler", "seed"}

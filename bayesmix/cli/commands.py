@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 
 from bayesmix.cli import FULL
-from bayesmix.cli.script import build_model, import_module, read_script, write_text
+from bayesmix.cli.script import Story, build_model, import_module, read_script, write_text
+from bayesmix.errors import InputError
 
 QUICK = {"restarts": 10, "draws": 400, "tune": 300, "chains": 4}
 KEPT = "interrupted; the EM result is finished and its report is in {}."
@@ -15,11 +16,12 @@ def run(args):
     from bayesmix.report.page import check_folder
 
     out = check_folder(args.out or Path("reports") / args.script.stem)
-    script = read_script(args.script)
+    script = read_script(args.script, args.quick)
     plan = FULL | {"seed": None} | script.settings | (QUICK if args.quick else {})
     if args.seed is not None:
         plan["seed"] = args.seed
-    _work(script.model, script.data, "both", plan, out, script.title or out.name, args)
+    engine = plan.get("engine", "both")
+    _work(script.model, script.data, engine, plan, out, script.title or out.name, args, script.story)
 
 
 def fit(args):
@@ -84,45 +86,49 @@ def _import_all(args):
         import_module(name)
 
 
-def _work(model, data, engine, plan, out, title, args):
+def _work(model, data, engine, plan, out, title, args, story=None):
     """Fit, print and write: the EM answer first, on screen and on disk, before PyMC is imported."""
     from bayesmix.em.fit_em import fit_em
     from bayesmix.report import terminal
 
-    clock = terminal.Clock()
+    clock, story = terminal.Clock(), story or Story()
     with terminal.progress("EM restarts") as step:
-        em = fit_em(model, data, restarts=plan["restarts"], seed=plan["seed"], progress=step)
+        em = fit_em(model, data, restarts=plan["restarts"], seed=plan["seed"], progress=step, **plan.get("em", {}))
     terminal.show_modes(em)
     terminal.say(f"EM: {clock}, seed {em.settings['seed']}.")
     page = None
     if engine != "mcmc":
-        page = _em_report(em, engine, out, title, args)
+        page = _em_report(em, engine, out, title, args, story if engine == "em" else Story())
     if em.settings["partial"]:
         raise KeyboardInterrupt(*([KEPT.format(out)] if page else []))
     if engine != "em":
         try:
-            mcmc, page = _sample(em, engine, plan, out, title, args)
+            mcmc, page = _sample(em, engine, plan, out, title, args, story)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(*([KEPT.format(out)] if page else [])) from None
         if mcmc.settings.get("partial"):
             raise KeyboardInterrupt(f"interrupted; the finished chains are kept and their report is in {out}.")
     terminal.say(f"Report: {page} ({clock})")
+    if story.error:
+        raise InputError(story.error)
 
 
-def _em_report(em, engine, out, title, args):
+def _em_report(em, engine, out, title, args, story):
     from bayesmix.diagnostics.diagnose import diagnose
     from bayesmix.report import terminal
     from bayesmix.report.page import write_report
 
     with terminal.waiting("writing the EM report"):
         diagnosis = diagnose(em)
-        page = write_report(em, None, diagnosis, to=out, title=title, command=_again(args, em))
+        page = write_report(
+            em, None, diagnosis, to=out, title=title, command=_again(args, em), story=story.tell(em, None)
+        )
     if engine == "em":
         terminal.show_diagnosis(diagnosis)
     return page
 
 
-def _sample(em, engine, plan, out, title, args):
+def _sample(em, engine, plan, out, title, args, story):
     """(MCMC fit, page): chains from the EM optima, diagnosed, compared, printed and written."""
     from bayesmix.report import terminal
     from bayesmix.report.page import write_report
@@ -152,7 +158,7 @@ def _sample(em, engine, plan, out, title, args):
     with terminal.waiting("writing the report"):
         page = write_report(
             em if both else None, mcmc, diagnosis, to=out, title=title, comparison=table if both else None,
-            command=_again(args, em),
+            command=_again(args, em), story=story.tell(em, mcmc),
         )  # fmt: skip
     return mcmc, page
 

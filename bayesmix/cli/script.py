@@ -16,7 +16,27 @@ from bayesmix.spec.families import Family, families
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.priors import FromData, Prior
 
-SETTINGS = ("restarts", "draws", "tune", "chains", "sampler", "seed")
+SETTINGS = ("engine", "restarts", "em", "draws", "tune", "chains", "sampler", "seed")
+
+
+class Story:
+    """The sections that a script's own `story(em, mcmc, quick)` adds to the page; none where there is no such function.
+
+    A mistake in it must not cost the fit: it is kept in `error`, a sentence, and the page is written without them.
+    """
+
+    def __init__(self, function=None, path=None, quick=False):
+        self.function, self.path, self.quick, self.error = function, path, quick, None
+
+    def tell(self, em, mcmc):
+        """A tuple of sections."""
+        if self.function is None:
+            return ()
+        try:
+            return tuple(self.function(em, mcmc, self.quick))
+        except Exception as error:
+            self.error = f"{sentence(self.path, error)} The report was written without the script's own sections."
+            return ()
 
 
 @dataclass(frozen=True)
@@ -27,9 +47,10 @@ class Script:
     model: Mixture
     title: str
     settings: dict
+    story: "Story"
 
 
-def read_script(path):
+def read_script(path, quick=False):
     """The Script in a Python file. Raises InputError if it fails or lacks `data` or `model`."""
     module = import_module(path)
     for name in ("data", "model"):
@@ -44,7 +65,16 @@ def read_script(path):
         raise InputError(
             f"{path}: `settings` must be a dict with keys among {', '.join(SETTINGS)}, not {unknown[0]!r}."
         )
-    return Script(data, module.model, str(getattr(module, "title", "")), dict(settings))
+    if settings.get("engine", "both") not in ("em", "mcmc", "both"):
+        raise InputError(f'{path}: settings["engine"] must be "em", "mcmc" or "both", not {settings["engine"]!r}.')
+    if not isinstance(settings.get("em", {}), dict):
+        raise InputError(f'{path}: settings["em"] must be a dict of arguments of fit_em, not {settings["em"]!r}.')
+    story = getattr(module, "story", None)
+    if story is not None and not callable(story):
+        raise InputError(
+            f"{path}: `story` must be a function (em, mcmc, quick) that returns a list of bm.section(...)."
+        )
+    return Script(data, module.model, str(getattr(module, "title", "")), dict(settings), Story(story, path, quick))
 
 
 def import_module(name):
@@ -59,13 +89,17 @@ def import_module(name):
     except InputError:
         raise
     except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path.resolve()]
-        line = (
-            getattr(error, "lineno", None) if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-        )
-        where = f", line {line}" if line else ""
-        message = error.msg if isinstance(error, SyntaxError) else error
-        raise InputError(f"{name}{where}: {type(error).__name__}: {str(message).rstrip('.')}.") from error
+        raise InputError(sentence(name, error)) from error
+
+
+def sentence(name, error):
+    """What went wrong in the Python file or module of this name, and in which of its lines."""
+    path = Path(name).resolve()
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
+    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    where = f", line {line}" if line else ""
+    message = error.msg if isinstance(error, SyntaxError) else error
+    return f"{name}{where}: {type(error).__name__}: {str(message).rstrip('.')}."
 
 
 def _import_file(path):

@@ -11,7 +11,8 @@ from bayesmix.errors import InputError
 FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", "index.html")
 
 
-def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparison=None, command=None):
+def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparison=None, command=None,
+                 story=()):  # fmt: skip
     """The path of `index.html` in a report folder that is written whole or not at all.
 
     The folder also holds `fit.nc` (the MCMC fit if there is one), `assignments.csv`, `modes.csv`,
@@ -24,6 +25,7 @@ def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparis
         title: heading of the page; left out, the folder's name.
         comparison: what `bm.compare` returned; left out, it is called here for two engines.
         command: the command line that repeats the run, shown in the page.
+        story: sections made by `bm.section`, shown before the standard ones.
 
     Raises:
         InputError: there is no fit, a fit is of the other engine, or the folder cannot be written.
@@ -42,16 +44,16 @@ def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparis
         from bayesmix.diagnostics.compare import compare
 
         comparison = compare(em, mcmc)
-    return move_in(to, lambda folder: _build(folder, em, mcmc, diagnosis, comparison, title or to.name, command))
+    return move_in(to, lambda folder: _build(folder, em, mcmc, diagnosis, comparison, title or to.name, command, story))
 
 
-def _build(folder, em, mcmc, diagnosis, comparison, title, command):
+def _build(folder, em, mcmc, diagnosis, comparison, title, command, story):
     """Everything the report consists of, written into `folder`."""
     from bayesmix.report.sections import sections
 
     fit = mcmc if mcmc is not None else em
     proba = {name: f.predict_proba() for name, f in (("em", em), ("mcmc", mcmc)) if f is not None}
-    context = sections(em, mcmc, diagnosis, comparison, proba, title, command)
+    context = sections(em, mcmc, diagnosis, comparison, proba, title, command, story)
     (folder / "index.html").write_text(render(context), encoding="utf-8")
     assignments(proba, fit).to_csv(folder / "assignments.csv")
     if fit.optima:

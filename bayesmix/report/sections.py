@@ -1,42 +1,20 @@
 """What the page shows, in order: plain values and figures for the template."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bayesmix.diagnostics.diagnose import WHAT
 from bayesmix.report import plots, words
-from bayesmix.report.style import data_uri
+from bayesmix.report.parts import Section
+from bayesmix.report.parts import picture as _picture
 from bayesmix.report.words import Table, frame_table, number
 from bayesmix.store import versions
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure as a data URI with the text that stands for it and the text below it."""
-
-    uri: str
-    alt: str
-    caption: str
-    small: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the page: paragraphs, then figures, then tables; long tables folded under a summary."""
-
-    id: str
-    title: str
-    text: tuple = ()
-    pictures: tuple = ()
-    tables: tuple = ()
-    folded: tuple = field(default=())  # (summary, Table)
-    code: tuple = ()  # (what it is, text)
-
-
-def sections(em, mcmc, diagnosis, comparison, proba, title, command):
-    """Everything the template needs, as a dict."""
+def sections(em, mcmc, diagnosis, comparison, proba, title, command, story=()):
+    """Everything the template needs, as a dict; the sections of `story` come first."""
     fit = mcmc if mcmc is not None else em
     parts = [
+        *story,
         _certificate(em, mcmc),
         Section("model", "The model", words.model_sentences(fit), tables=(words.prior_table(fit),)),
         Section("data", "The data", words.data_sentences(fit.data), tables=(words.data_table(fit.data),)),
@@ -234,7 +212,3 @@ def _provenance(em, mcmc, command):
         "This folder also holds fit.nc, which bayesmix.load and plain ArviZ open.",
     ]
     return Section("provenance", "Where this comes from", text, folded=folded, code=tuple(code))
-
-
-def _picture(figure, alt, caption, kind="svg", small=False):
-    return Picture(data_uri(figure, kind), alt, caption, small)
