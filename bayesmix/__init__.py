@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from bayesmix.data import Chunks, Data, datasets, read_data
 from bayesmix.em.bootstrap import bootstrap
+from bayesmix.em.bound import bound_trace
 from bayesmix.em.fit_em import fit_em
 from bayesmix.em.kmeans import kmeans
 from bayesmix.em.stable import UntilStable
@@ -113,6 +114,7 @@ __all__ = [
     "UniformComponent",
     "UntilStable",
     "bootstrap",
+    "bound_trace",
     "datasets",
     "families",
     "fit_em",

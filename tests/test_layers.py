@@ -37,7 +37,7 @@ ROWS = (
     ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish", "em.kinds"),
     ("em.starts", "em.modes", "em.trace", "em.batch"),
     ("em.restarts", "em.stable", "em.laplace"),
-    ("em.bootstrap",),
+    ("em.bootstrap", "em.bound"),
     ("em.fit_em",),
     ("em.kmeans",),
     ("em",),

@@ -94,13 +94,35 @@ def iris() -> Data:
     return _data("iris", ("Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width"), label="Species")
 
 
+def biochemists() -> Data:
+    """915 doctoral students of biochemistry: number of `articles` in the last three years of the degree.
+
+    Source: R's `pscl::bioChemists` (its column `art`). There are more zeros than a Poisson distribution allows.
+
+    References:
+        J. S. Long (1990). The origins of sex differences in science. Social Forces 68, 1297–1316.
+    """
+    return _data("bioChemists", ("art",), names=("articles",))
+
+
+def prussian() -> Data:
+    """280 corps-years of the Prussian army: number of `deaths` by the kick of a horse.
+
+    Source: R's `pscl::prussian` (its column `y`). The classic Poisson data: no zeros too many.
+
+    References:
+        L. von Bortkiewicz (1898). Das Gesetz der kleinen Zahlen. Teubner, Leipzig.
+    """
+    return _data("prussian", ("y",), names=("deaths",))
+
+
 def catalogue() -> dict[str, Callable[[], Data]]:
     """The data sets by name; the first line of each docstring says what was measured."""
-    return {f.__name__: f for f in (old_faithful, galaxies, acidity, davis, iris)}
+    return {f.__name__: f for f in (old_faithful, galaxies, acidity, davis, iris, biochemists, prussian)}
 
 
-def _data(name: str, columns: tuple[str, ...], label: str | None = None) -> Data:
+def _data(name: str, columns: tuple[str, ...], label: str | None = None, names=None) -> Data:
     with (files("bayesmix.data") / "csv" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     x = [[float(row[c]) for c in columns] for row in rows]
-    return Data(x, label=None if label is None else [row[label] for row in rows], names=columns)
+    return Data(x, label=None if label is None else [row[label] for row in rows], names=names or columns)

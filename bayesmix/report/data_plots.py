@@ -309,6 +309,8 @@ def _class_handles(fit, points=True):
 
 
 def _legend(figure, handles):
+    if not handles:  # too many classes to name
+        return
     letters = sum(len(text) + 6 for _, text in handles)
     columns = len(handles) if letters <= 13 * figure.get_size_inches()[0] else min(len(handles), 3)
     figure.legend(*zip(*handles, strict=True), loc="outside lower center", ncols=columns)

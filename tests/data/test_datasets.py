@@ -16,6 +16,8 @@ MD5 = {
     "acidity": "b759685c66690f31dfa5e57f8f72a700",
     "davis": "46a86b2767e92a87574dc14b42fc4ca4",
     "iris": "d100dbed6c5ce6f74e0ba16127fa7e16",
+    "bioChemists": "8f18ef3cc007497fbaa9a375dc06f2d4",
+    "prussian": "6c800d4df841fcb5244a8a3f3b49c117",
 }
 SHAPES = {
     "old_faithful": (272, 2),
@@ -23,6 +25,8 @@ SHAPES = {
     "acidity": (155, 1),
     "davis": (200, 2),
     "iris": (150, 4),
+    "biochemists": (915, 1),
+    "prussian": (280, 1),
 }
 
 
@@ -82,3 +86,9 @@ def test_iris():
     assert data.names == ("Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width")
     assert data.classes == ("setosa", "versicolor", "virginica")
     assert np.bincount(data.label).tolist() == [50, 50, 50]
+
+
+def test_counts():
+    articles, deaths = datasets.biochemists(), datasets.prussian()
+    assert (articles.names, deaths.names) == (("articles",), ("deaths",))
+    assert (articles.x == 0).sum() == 275 and np.bincount(deaths.x[:, 0].astype(int)).tolist() == [144, 91, 32, 11, 2]

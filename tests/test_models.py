@@ -1,0 +1,53 @@
+"""Every script in models/ runs, and its page says the numbers that its lecture prints."""
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from bayesmix.cli import main
+
+MODELS = Path(__file__).parents[1] / "models"
+SAYS = {  # what must stand in the story of each page
+    "bernoulli_digits": ["Digits without", "digits without a component"],
+    "bound": ["-1031.3013368", "-543.8506463", "-543.4471518", "-543.2182528", "-385.4606956"],
+    "galaxies": ["-228.658658", "empty component"],
+    "gaussian_digits": ["centre 19", "their digits"],
+    "half_moons": ["three Gaussians per class"],
+    "kmeans_faithful": ["174 and 98", "0.2925587", "1 attractor"],
+    "kmeans_pathologies": ["truly different optima", "distinct centres"],
+    "lda_heights": ["Ten-fold accuracy", "child"],
+    "missing_values": ["-73.174978", "0.901892", "0.905410", "1.167936", "0.862141", "0.947156", "0.522613"],
+    "naive_bayes_semisupervised": ["raise the accuracy"],
+    "singularities": ["collapsed"],
+    "three_gaussians": ["499.990543", "510.214634"],
+    "two_gaussians_1d": ["exchange of the labels", "1 optimum"],
+    "unit_covariance": ["-2668.2486", "-2620.1355", "-2065.2760", "-1239.1534", "-1167.6254", "-1167.4144715938",
+                        "in 11 iterations"],
+    "zero_inflated_poisson": ["2.133772", "0.206618", "-1679.391", "0.781567", "0.104363", "-313.5909", "-314.1545"],
+}  # fmt: skip
+
+
+def scripts():
+    return sorted(p.stem for p in MODELS.glob("*.py"))
+
+
+def story(page):
+    """The text of a page's own sections."""
+    parts = re.findall(r'<section id="story-.*?</section>', page, re.DOTALL)
+    text = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r'="data:[^"]*"', "", " ".join(parts))))
+    return re.sub(r"\s+", " ", text).replace("−", "-")
+
+
+@pytest.mark.parametrize("name", sorted(SAYS))
+def test_a_script_tells_its_story(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", str(MODELS / f"{name}.py"), "--quick", "--sampler", "gibbs"]) == 0
+    told = story((tmp_path / "reports" / name / "index.html").read_text(encoding="utf-8"))
+    assert [words for words in SAYS[name] if words.lower() not in told.lower()] == []
+
+
+def test_every_script_with_a_story_is_held_to_it():
+    told = {p.stem for p in MODELS.glob("*.py") if "\ndef story(" in p.read_text(encoding="utf-8")}
+    assert told == set(SAYS)
