@@ -1,6 +1,7 @@
 """Handwritten digits as a mixture of Bernoulli vectors: three digits, and all ten; soft and hard assignment.
 
-    z_i ~ Categorical(w),   pixel_ij | z_i = k ~ Bernoulli(prob_kj) independently,   prob ~ Beta(1.5, 1.5), w ~ Dirichlet(2)
+    z_i ~ Categorical(w),   pixel_ij | z_i = k ~ Bernoulli(prob_kj) independently
+    prob ~ Beta(1.5, 1.5),   w ~ Dirichlet(2)
 
 Source: lecture notes, "Mixture of Bernoullis on MNIST"; Bishop (2006), section 9.3.3. The 8 x 8 digits that come with
 scikit-learn are used, or MNIST when the environment variable MNIST names the folder of its IDX files.
@@ -14,7 +15,6 @@ import math
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import bayesmix as bm
@@ -48,8 +48,9 @@ settings = {"engine": "em", "restarts": 20, "seed": 1}
 def pictures(fit, what):
     return (
         dynamics.images(fit.best["prob"], shape, [f"component {k}, {w:.0%}" for k, w in enumerate(fit.best["weight"])]),
-        f"Mean images of {fit.mixture.components} components.", what,
-    )  # fmt: skip
+        f"Mean images of {fit.mixture.components} components.",
+        what,
+    )
 
 
 def confusion(fit, truth):
@@ -60,8 +61,9 @@ def confusion(fit, truth):
 
 def story(em, mcmc, quick):
     hard = bm.fit_em(model, data, stiffness=math.inf, restarts=settings["restarts"], seed=1)
-    ten = bm.fit_em(bm.Mixture(family, 10, weight=bm.Dirichlet(2.0)), bm.Data(x, names=names), seed=2,
-                    restarts=5 if quick else 50)  # fmt: skip
+    ten = bm.fit_em(
+        bm.Mixture(family, 10, weight=bm.Dirichlet(2.0)), bm.Data(x, names=names), seed=2, restarts=5 if quick else 50
+    )
     small, purity = confusion(em, digit[three])
     _, hard_purity = confusion(hard, digit[three])
     large, ten_purity = confusion(ten, digit)
@@ -72,14 +74,22 @@ def story(em, mcmc, quick):
         bm.section(
             "Three digits",
             f"{purity:.1%} of the rows have the digit of their component (hard assignment: {hard_purity:.1%}).",
-            figures=[pictures(em, "The probability of ink, pixel by pixel."),
-                     (dynamics.curves({"log posterior": em.runs[em.optima[0].restarts[0]].trace[:, 1]}, "iteration", "log posterior"),
-                      "Log posterior of the best restart by iteration.", "One climb.")],
+            figures=[
+                pictures(em, "The probability of ink, pixel by pixel."),
+                (
+                    dynamics.curves(
+                        {"log posterior": em.runs[em.optima[0].restarts[0]].trace[:, 1]}, "iteration", "log posterior"
+                    ),
+                    "Log posterior of the best restart by iteration.",
+                    "One climb.",
+                ),
+            ],
             tables=[(small, "Rows by component and digit.")],
         ),
         bm.section(
             "All ten digits",
-            f"{ten_purity:.1%} of the rows have the commonest digit of their component. Digits with more than one component: "
+            f"{ten_purity:.1%} of the rows have the commonest digit of their component. Digits with more than one "
+            "component: "
             f"{', '.join(map(str, doubled)) or 'none'}; digits without a component of their own: "
             f"{', '.join(map(str, missing)) or 'none'}.",
             f"{len(ten.runs)} restarts ended in {len(ten.optima)} different optima; the best was reached "
@@ -88,7 +98,7 @@ def story(em, mcmc, quick):
             figures=[pictures(ten, "Ten components: some digits share one, some take two.")],
             tables=[(large, "Rows by component and digit.")],
         ),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -37,15 +37,21 @@ def story(em, mcmc, quick):
             f"{np.diff(frame['bound']).min():.1e}.",
             f"Log likelihood by iteration: {first}, ... to {em.log_likelihood:.7f}.",
             figures=[
-                (dynamics.staircase(frame), "Bound and log posterior after every half-step, and the gap between them.",
-                 "Left: an M-step raises the bound and leaves the log posterior above it; an E-step closes the gap. "
-                 "Right: the gap is the divergence of q from the posterior of z."),
-                (dynamics.curves(parts, "iteration", "nats"), "Energy and entropy after every E-step.",
-                 "The two parts of the bound: expected log joint density (energy) and entropy of q."),
+                (
+                    dynamics.staircase(frame),
+                    "Bound and log posterior after every half-step, and the gap between them.",
+                    "Left: an M-step raises the bound and leaves the log posterior above it; an E-step closes the gap. "
+                    "Right: the gap is the divergence of q from the posterior of z.",
+                ),
+                (
+                    dynamics.curves(parts, "iteration", "nats"),
+                    "Energy and entropy after every E-step.",
+                    "The two parts of the bound: expected log joint density (energy) and entropy of q.",
+                ),
             ],
             tables=[(frame.head(12).set_index("iteration"), "The first half-steps.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

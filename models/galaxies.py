@@ -24,18 +24,27 @@ settings = {"restarts": 200, "draws": 2000, "sampler": "gibbs", "seed": 1}
 def story(em, mcmc, quick):
     rows, parts = {}, []
     for K in range(2, 5 if quick else 7):
-        fit = em if K == 3 else bm.fit_em(bm.Mixture(family, K, weight=bm.Dirichlet(1.0)), data, seed=K,
-                                          restarts=10 if quick else 200)  # fmt: skip
-        rows[K] = {"best log posterior": f"{fit.log_posterior:.6f}", "optima": len(fit.optima),
-                   "interior": sum(m.kind == "interior" for m in fit.optima),
-                   "starts at the best": f"{fit.optima[0].times_reached} of {len(fit.runs)}"}  # fmt: skip
+        fit = (
+            em
+            if K == 3
+            else bm.fit_em(bm.Mixture(family, K, weight=bm.Dirichlet(1.0)), data, seed=K, restarts=10 if quick else 200)
+        )
+        rows[K] = {
+            "best log posterior": f"{fit.log_posterior:.6f}",
+            "optima": len(fit.optima),
+            "interior": sum(m.kind == "interior" for m in fit.optima),
+            "starts at the best": f"{fit.optima[0].times_reached} of {len(fit.runs)}",
+        }
         columns = ["log_posterior", "times_reached", "kind", "differs"]
         parts.append((fit.modes[columns].head(8), f"K = {K}: the best optima."))
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
     return [
-        bm.section("The census, K by K", "Distinct optima of the log posterior, relabelled copies counted as one.",
-                   tables=[(frame, "How many optima there are, and how often the best is found."), *parts])
-    ]  # fmt: skip
+        bm.section(
+            "The census, K by K",
+            "Distinct optima of the log posterior, relabelled copies counted as one.",
+            tables=[(frame, "How many optima there are, and how often the best is found."), *parts],
+        )
+    ]
 
 
 if __name__ == "__main__":

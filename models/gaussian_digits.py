@@ -1,6 +1,7 @@
 """Digits by Gaussians of identity covariance: twenty centres, a hundred iterations.
 
-    z_i ~ Categorical(w),   image_i | z_i = k ~ N(mean_k, I),   K = 20,   mean ~ N(2, 10^2): next to flat (some pixels are always white)
+    z_i ~ Categorical(w),   image_i | z_i = k ~ N(mean_k, I),   K = 20
+    mean ~ N(2, 10^2): next to flat (some pixels are always white)
 
 Source: lecture notes, "EM on digits" (COMP755, lecture 11), on the 8 x 8 digits that come with scikit-learn.
 
@@ -29,8 +30,11 @@ def story(em, mcmc, quick):
     r, rows, pictures, titles = em.predict_proba(), {}, [], []
     for k in range(model.components):
         best = np.lexsort((-density[:, k], -r[:, k].round(6)))[:5]
-        rows[k] = {"weight": em.best["weight"][k], "rows": ", ".join(map(str, best)),
-                   "their digits": ", ".join(str(found.target[i]) for i in best)}  # fmt: skip
+        rows[k] = {
+            "weight": em.best["weight"][k],
+            "rows": ", ".join(map(str, best)),
+            "their digits": ", ".join(str(found.target[i]) for i in best),
+        }
         pictures += [em.best["mean"][k], *data.x[best]]
         titles += [f"centre {k}", *(f"row {i}" for i in best)]
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("centre")
@@ -40,12 +44,17 @@ def story(em, mcmc, quick):
             "Twenty centres, each with its five most responsible images",
             f"Log likelihood {em.log_likelihood:.2f} after at most 100 iterations; {len(em.runs)} restarts ended in "
             f"{len(em.optima)} different optima.",
-            figures=[(dynamics.images(np.array(part), (8, 8), names, columns=6), "Centres and their closest images.",
-                      "Left: the centre; right of it the five rows with the highest responsibility (the densest first).")
-                     for part, names in ((pictures[:half], titles[:half]), (pictures[half:], titles[half:]))],
+            figures=[
+                (
+                    dynamics.images(np.array(part), (8, 8), names, columns=6),
+                    "Centres and their closest images.",
+                    "Left: the centre; right of it the five rows with the highest responsibility (the densest first).",
+                )
+                for part, names in ((pictures[:half], titles[:half]), (pictures[half:], titles[half:]))
+            ],
             tables=[(frame, "Row numbers count from 0.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -56,12 +56,18 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Three classifiers",
-            f"On new rows three Gaussians per class are right in {best:.1%}, logistic regression in {frame.iloc[2, 0]:.1%}.",
-            figures=[(dynamics.regions(data, lines), "Two half moons with the boundaries of three classifiers.",
-                      "Where each classifier gives both classes the same probability.")],
+            f"On new rows three Gaussians per class are right in {best:.1%}, "
+            f"logistic regression in {frame.iloc[2, 0]:.1%}.",
+            figures=[
+                (
+                    dynamics.regions(data, lines),
+                    "Two half moons with the boundaries of three classifiers.",
+                    "Where each classifier gives both classes the same probability.",
+                )
+            ],
             tables=[(frame, "Share of 5000 new rows classified right.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

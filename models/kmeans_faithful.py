@@ -36,7 +36,7 @@ def distances(centres):
 
 def half_steps(path):
     """The mean squared distance to the own centre after every half-step, E and M apart."""
-    rows = []
+    rows, z = [], None
     for i, centres in enumerate(path):
         if i > 0:  # M: the centres have moved, the assignment has not
             rows.append((i, "M", distances(centres)[np.arange(data.n), z].mean()))
@@ -57,10 +57,13 @@ def story(em, mcmc, quick):
     sizes = np.bincount(em.predict())
     theirs = KMeans(2, n_init=1, init=start["mean"], algorithm="lloyd").fit(data.x)
     beside = pd.DataFrame(
-        {"size 1": [sizes.max(), np.bincount(theirs.labels_).max()], "size 2": [sizes.min(), np.bincount(theirs.labels_).min()],
-         "distortion": [f"{em.distortion:.7f}", f"{theirs.inertia_ / data.n:.7f}"]},
+        {
+            "size 1": [sizes.max(), np.bincount(theirs.labels_).max()],
+            "size 2": [sizes.min(), np.bincount(theirs.labels_).min()],
+            "distortion": [f"{em.distortion:.7f}", f"{theirs.inertia_ / data.n:.7f}"],
+        },
         index=pd.Index(["bayesmix", "scikit-learn"], name="program"),
-    )  # fmt: skip
+    )
     many = bm.fit_em(
         model, data, stiffness=math.inf, start="rows", restarts=50 if quick else 1000, seed=1, keep_trace=True
     )
@@ -73,13 +76,28 @@ def story(em, mcmc, quick):
             f"From the centres (-1, 1) and (1, -1.1): clusters of {sizes.max()} and {sizes.min()} rows, mean squared "
             f"distance {em.distortion:.7f}.",
             figures=[
-                (dynamics.climb(em, bisectors=True), "Rows by cluster and the centres at each iteration of k-means.",
-                 "Rows in the colour of the nearer centre; the line is where two centres are equally far."),
-                (dynamics.trajectories(data.x, [path], data.names), "Way of the two centres.", "The way of each centre."),
-                (dynamics.curves(falls, "iteration", "mean squared distance"), "Distortion after each half-step, falling.",
-                 "The distortion never rises, neither when rows choose a centre (E) nor when centres move (M)."),
-                (dynamics.curves({"moved": (np.arange(1, len(moved) + 1), moved)}, "iteration", "displacement of the centres"),
-                 "Displacement of the centres by iteration, falling to zero.", "The climb ends when no centre moves."),
+                (
+                    dynamics.climb(em, bisectors=True),
+                    "Rows by cluster and the centres at each iteration of k-means.",
+                    "Rows in the colour of the nearer centre; the line is where two centres are equally far.",
+                ),
+                (
+                    dynamics.trajectories(data.x, [path], data.names),
+                    "Way of the two centres.",
+                    "The way of each centre.",
+                ),
+                (
+                    dynamics.curves(falls, "iteration", "mean squared distance"),
+                    "Distortion after each half-step, falling.",
+                    "The distortion never rises, neither when rows choose a centre (E) nor when centres move (M).",
+                ),
+                (
+                    dynamics.curves(
+                        {"moved": (np.arange(1, len(moved) + 1), moved)}, "iteration", "displacement of the centres"
+                    ),
+                    "Displacement of the centres by iteration, falling to zero.",
+                    "The climb ends when no centre moves.",
+                ),
             ],
             tables=[(beside, "The same start in both programs.")],
         ),
@@ -87,12 +105,16 @@ def story(em, mcmc, quick):
             f"Where {len(many.runs)} random starts end",
             f"{len(many.runs)} starts at random pairs of rows ended in {len(many.optima)} attractor(s), relabelled "
             "copies counted as one.",
-            figures=[(dynamics.trajectories(data.x, paths, data.names, [homes.get(i, 0) for i in shown]),
-                      "Ways of the centres from many random starts to few attractors.",
-                      f"The ways from {len(paths)} of the starts; one colour for each attractor.")],
+            figures=[
+                (
+                    dynamics.trajectories(data.x, paths, data.names, [homes.get(i, 0) for i in shown]),
+                    "Ways of the centres from many random starts to few attractors.",
+                    f"The ways from {len(paths)} of the starts; one colour for each attractor.",
+                )
+            ],
             tables=[(many.modes[["log_posterior", "times_reached", "kind", "differs"]], "The attractors.")],
         ),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -79,22 +79,44 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Six centres on three clusters",
-            f"{len(em.runs)} starts near the data mean ended in {len(em.optima)} truly different optima (renamed copies are "
-            f"counted as one); {empty} of them left a centre without rows. An empty cluster keeps its centre: nothing is "
-            "divided by zero, and no 1e-5 is needed.",
-            figures=[(dynamics.panels(data, {"clusters": np.eye(3)[z], "six centres": em.predict_proba()}),
-                      "Three clusters and their division among six centres.", "The best of the starts."),
-                     (dynamics.curves({"J": trace - 2 * data.n * math.log(6) - 2 * data.n * math.log(2 * math.pi)}, "iteration", "sum of squared distances"),
-                      "k-means' objective by iteration, never rising.", "J, the sum of squared distances, is a Lyapunov function: "
-                      "it falls at every step, so k-means must stop.")],
+            f"{len(em.runs)} starts near the data mean ended in {len(em.optima)} truly different optima (renamed copies "
+            f"are counted as one); {empty} of them left a centre without rows. An empty cluster keeps its centre: "
+            "nothing is divided by zero, and no 1e-5 is needed.",
+            figures=[
+                (
+                    dynamics.panels(data, {"clusters": np.eye(3)[z], "six centres": em.predict_proba()}),
+                    "Three clusters and their division among six centres.",
+                    "The best of the starts.",
+                ),
+                (
+                    dynamics.curves(
+                        {"J": trace - 2 * data.n * math.log(6) - 2 * data.n * math.log(2 * math.pi)},
+                        "iteration",
+                        "sum of squared distances",
+                    ),
+                    "k-means' objective by iteration, never rising.",
+                    "J, the sum of squared distances, is a Lyapunov function: "
+                    "it falls at every step, so k-means must stop.",
+                ),
+            ],
             tables=[(em.modes[columns].head(10), "The best optima.")],
         ),
-        bm.section("Soft k-means over a range of stiffness",
-                   "At small beta all centres coincide; as beta grows they split, one after the other (annealing follows this).",
-                   tables=[(pd.DataFrame.from_dict(soft, orient="index").rename_axis("beta"), "Six centres, soft assignments.")]),
-        bm.section("Shapes and sizes", "Share of rows in their own cluster:", figures=figures,
-                   tables=[(pd.DataFrame.from_dict(rows, orient="index").rename_axis("data"), "k-means beside the full mixture.")]),
-    ]  # fmt: skip
+        bm.section(
+            "Soft k-means over a range of stiffness",
+            "At small beta all centres coincide; as beta grows they split, one after the other (so does annealing).",
+            tables=[
+                (pd.DataFrame.from_dict(soft, orient="index").rename_axis("beta"), "Six centres, soft assignments.")
+            ],
+        ),
+        bm.section(
+            "Shapes and sizes",
+            "Share of rows in their own cluster:",
+            figures=figures,
+            tables=[
+                (pd.DataFrame.from_dict(rows, orient="index").rename_axis("data"), "k-means beside the full mixture.")
+            ],
+        ),
+    ]
 
 
 def _predict(em, run):

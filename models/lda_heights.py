@@ -46,38 +46,59 @@ def story(em, mcmc, quick):
     }
     proba = folds()
     rows = {
-        name: {"accuracy": np.mean((p > 0.5) == data.label),
-               "mean log score": np.mean(np.log(np.where(data.label == 1, p, 1 - p)))}
+        name: {
+            "accuracy": np.mean((p > 0.5) == data.label),
+            "mean log score": np.mean(np.log(np.where(data.label == 1, p, 1 - p))),
+        }
         for name, p in proba.items()
-    }  # fmt: skip
+    }
     people = pd.DataFrame([[60, 165], [60, np.nan], [np.nan, 165], [np.nan, np.nan]], columns=data.names)
     people["p(M)"] = em.predict_proba(people.to_numpy())[:, 1]
     # A third class, children, is added by hand: the other two keep their parameters.
-    theta = {"weight": np.append(0.9 * em.best["weight"], 0.1), "mean": np.vstack([em.best["mean"], [35.0, 140.0]]),
-             "cov": em.best["cov"]}  # fmt: skip
+    theta = {
+        "weight": np.append(0.9 * em.best["weight"], 0.1),
+        "mean": np.vstack([em.best["mean"], [35.0, 140.0]]),
+        "cov": em.best["cov"],
+    }
     three = bm.Mixture(model.family, 3, weight=bm.Flat())
     joint = three.log_joint(np.array([[33.0, 138.0], [60.0, 165.0]]), theta)
-    added = pd.DataFrame(np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)),
-                         columns=["F", "M", "child"], index=pd.Index(["33 kg, 138 cm", "60 kg, 165 cm"], name="person"))  # fmt: skip
+    added = pd.DataFrame(
+        np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)),
+        columns=["F", "M", "child"],
+        index=pd.Index(["33 kg, 138 cm", "60 kg, 165 cm"], name="person"),
+    )
     return [
         bm.section(
             "The boundary, and logistic regression",
             f"Ten-fold accuracy: mixture {rows['mixture']['accuracy']:.3f}, logistic regression "
             f"{rows['logistic regression']['accuracy']:.3f}.",
             figures=[
-                (dynamics.regions(data, lines), "Women and men by weight and height with two nearly equal straight boundaries.",
-                 "Where each classifier gives both classes the same probability."),
-                (dynamics.calibration(data.label, proba), "Observed share of men against the predicted probability.",
-                 "Calibration over ten folds; bars are one standard error."),
+                (
+                    dynamics.regions(data, lines),
+                    "Women and men by weight and height with two nearly equal straight boundaries.",
+                    "Where each classifier gives both classes the same probability.",
+                ),
+                (
+                    dynamics.calibration(data.label, proba),
+                    "Observed share of men against the predicted probability.",
+                    "Calibration over ten folds; bars are one standard error.",
+                ),
             ],
-            tables=[(pd.DataFrame.from_dict(rows, orient="index").rename_axis("classifier"), "Ten-fold cross-validation.")],
+            tables=[
+                (pd.DataFrame.from_dict(rows, orient="index").rename_axis("classifier"), "Ten-fold cross-validation.")
+            ],
         ),
         bm.section(
             "What only the generative model can do",
-            tables=[(people.rename_axis("person"), "A missing feature is summed out; with none left the class share remains."),
-                    (added, "A third class added without refitting the other two.")],
+            tables=[
+                (
+                    people.rename_axis("person"),
+                    "A missing feature is summed out; with none left the class share remains.",
+                ),
+                (added, "A third class added without refitting the other two."),
+            ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -46,13 +46,17 @@ def lecture(steps=20):
 def story(em, mcmc, quick):
     loop, exact = lecture(), bm.fit_em(bm.Mixture(family, 1), data, restarts=1, seed=1, keep_trace=True)
     shortcut = bm.fit_em(bm.Mixture(family, 1), data, restarts=1, seed=1, impute="mean")
-    rows = {"the lecture's loop": loop.iloc[-1].tolist(), 'impute="mean"': moments(shortcut.best["mean"][0], shortcut.best["cov"][0]),
-            "exact EM": moments(exact.best["mean"][0], exact.best["cov"][0])}  # fmt: skip
+    rows = {
+        "the lecture's loop": loop.iloc[-1].tolist(),
+        'impute="mean"': moments(shortcut.best["mean"][0], shortcut.best["cov"][0]),
+        "exact EM": moments(exact.best["mean"][0], exact.best["cov"][0]),
+    }
     if mcmc is not None:
         draws = [moments(t["mean"][0], t["cov"][0]) for t in mcmc.thetas()]
         rows |= {"posterior mean": np.mean(draws, axis=0), "posterior sd": np.std(draws, axis=0)}
-    frame = pd.DataFrame([[f"{v:.6f}" for v in r] for r in rows.values()], columns=loop.columns,
-                         index=pd.Index(rows, name="method"))  # fmt: skip
+    frame = pd.DataFrame(
+        [[f"{v:.6f}" for v in r] for r in rows.values()], columns=loop.columns, index=pd.Index(rows, name="method")
+    )
     filled = exact.impute()
     gap = np.isnan(data.x[:, 1])
     apart = {
@@ -68,9 +72,14 @@ def story(em, mcmc, quick):
             f"Exact EM reaches log likelihood {exact.log_likelihood:.6f}; it never falls. The loop understates s2 and "
             "overstates rho, because the values it puts into the gaps have no spread of their own.",
             figures=[
-                (dynamics.panels(bm.Data(filled, names=data.names), {"gaps filled by their expectations":
-                                 np.stack([~gap, gap], axis=1).astype(float)}),
-                 "Rows with the missing y filled in, on a straight line.", "Blue: observed; orange: filled in by E[y | x]."),
+                (
+                    dynamics.panels(
+                        bm.Data(filled, names=data.names),
+                        {"gaps filled by their expectations": np.stack([~gap, gap], axis=1).astype(float)},
+                    ),
+                    "Rows with the missing y filled in, on a straight line.",
+                    "Blue: observed; orange: filled in by E[y | x].",
+                ),
                 (
                     dynamics.curves({"exact EM": climb}, "iteration", "log likelihood below the maximum", log=True),
                     "Distance to the greatest log likelihood by iteration, falling steadily.",
@@ -79,7 +88,7 @@ def story(em, mcmc, quick):
             ],
             tables=[(frame, "Where each method ends."), (loop.map(lambda v: f"{v:.6f}"), "The lecture's table.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

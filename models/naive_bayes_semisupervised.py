@@ -57,12 +57,16 @@ def story(em, mcmc, quick):
             "Accuracy against the number of labels",
             f"With {counts[1]} labels the unlabelled rows raise the accuracy on {n} new rows by {gain.iloc[1]:.1%} "
             f"(standard error {frame.iloc[1, 2]:.1%}); with {counts[-1]} labels by {gain.iloc[-1]:.1%}.",
-            figures=[(dynamics.curves(lines, "labelled rows", "accuracy on new rows", log_x=True),
-                      "Accuracy against the number of labels, with and without the unlabelled rows.",
-                      f"Mean over {repeats} draws of the labelled rows.")],
+            figures=[
+                (
+                    dynamics.curves(lines, "labelled rows", "accuracy on new rows", log_x=True),
+                    "Accuracy against the number of labels, with and without the unlabelled rows.",
+                    f"Mean over {repeats} draws of the labelled rows.",
+                )
+            ],
             tables=[(frame, "Share of new rows classified right.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 def _own(few):

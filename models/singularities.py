@@ -40,23 +40,32 @@ def story(em, mcmc, quick):
     sds = np.geomspace(1e-8, 3, 80)
     figure = dynamics.curves(
         {"likelihood": (sds, heights(bare, free.best, sds)), "with the prior": (sds, heights(model, em.best, sds))},
-        "sd of the component that sits on one row", "log density", log_x=True,
+        "sd of the component that sits on one row",
+        "log density",
+        log_x=True,
         limits=(em.log_posterior - 120, free.log_likelihood + 60),
-    )  # fmt: skip
-    rows = {"likelihood (flat priors)": (len(free.runs), lost["free"], len(free.optima)),
-            "inverse-gamma prior on the variance": (len(kept.runs), lost["kept"], len(kept.optima))}  # fmt: skip
+    )
+    rows = {
+        "likelihood (flat priors)": (len(free.runs), lost["free"], len(free.optima)),
+        "inverse-gamma prior on the variance": (len(kept.runs), lost["kept"], len(kept.optima)),
+    }
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["restarts", "collapsed", "distinct optima"])
     return [
         bm.section(
             "A spike on one row",
             f"Without priors {lost['free']} of {len(free.runs)} restarts from tight clumps collapsed; with the prior "
             f"{lost['kept']} did.",
-            figures=[(figure, "Log density against the sd of a component on one row: the likelihood rises without bound as "
-                      "the sd falls, the posterior falls.", "Down to the left the likelihood rises like -log sd, for ever. "
-                      "The prior turns it down.")],
+            figures=[
+                (
+                    figure,
+                    "Log density against the sd of a component on one row: the likelihood rises without bound as "
+                    "the sd falls, the posterior falls.",
+                    "Down to the left the likelihood rises like -log sd, for ever. The prior turns it down.",
+                )
+            ],
             tables=[(frame.rename_axis("objective"), "The same starts under both objectives.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

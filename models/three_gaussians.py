@@ -46,21 +46,34 @@ def story(em, mcmc, quick):
             "Drawn, seen, inferred",
             f"Log likelihood at the true parameters {at_truth:.6f}; EM from there ends at {climb.log_likelihood:.6f}.",
             figures=[
-                (dynamics.panels(data, {"with z known": np.eye(3)[z], "as observed": None, "by responsibility":
-                                        climb.predict_proba()}),
-                 "The rows three times: coloured by the component that made them, uncoloured, by responsibility.",
-                 "What was drawn, what is seen, what EM infers from it (starting at the truth)."),
+                (
+                    dynamics.panels(
+                        data,
+                        {"with z known": np.eye(3)[z], "as observed": None, "by responsibility": climb.predict_proba()},
+                    ),
+                    "The rows three times: coloured by the component that made them, uncoloured, by responsibility.",
+                    "What was drawn, what is seen, what EM infers from it (starting at the truth).",
+                ),
             ],
         ),
         bm.section(
             "One to six components",
-            f"BIC is smallest at K = {int(frame['BIC'].idxmin())}, ICL at K = {int(frame['ICL'].idxmin())}; the data were drawn with K = 3.",
-            figures=[(dynamics.curves({"BIC": (frame.index, frame["BIC"]), "ICL": (frame.index, frame["ICL"])},
-                                      "components", "smaller is better"),
-                      "BIC and ICL against the number of components.", "Two criteria for the number of components.")],
+            f"BIC is smallest at K = {int(frame['BIC'].idxmin())}, "
+            f"ICL at K = {int(frame['ICL'].idxmin())}; the data were drawn with K = 3.",
+            figures=[
+                (
+                    dynamics.curves(
+                        {"BIC": (frame.index, frame["BIC"]), "ICL": (frame.index, frame["ICL"])},
+                        "components",
+                        "smaller is better",
+                    ),
+                    "BIC and ICL against the number of components.",
+                    "Two criteria for the number of components.",
+                )
+            ],
             tables=[(frame, "The best of the restarts for each K.")],
         ),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -30,17 +30,23 @@ starts = {
 def story(em, mcmc, quick):
     fits = {name: bm.fit_em(model, data, start={k: np.array(v) for k, v in s.items()}) for name, s in starts.items()}
     rows = {
-        name: {"log likelihood": f"{f.log_likelihood:.8f}", "mean of component 0": f.best["mean"][0, 0],
-               "mean of component 1": f.best["mean"][1, 0], "weight of component 0": f.best["weight"][0],
-               "iterations": f.runs[0].iterations}
+        name: {
+            "log likelihood": f"{f.log_likelihood:.8f}",
+            "mean of component 0": f.best["mean"][0, 0],
+            "mean of component 1": f.best["mean"][1, 0],
+            "weight of component 0": f.best["weight"][0],
+            "iterations": f.runs[0].iterations,
+        }
         for name, f in fits.items()
-    }  # fmt: skip
+    }
     w, mean, sd = np.array([0.4, 0.2, 0.4]), np.array([2.0, 5.0, 10.0]), np.array([0.6, 0.8, 0.5])
     k = np.random.default_rng(5).choice(3, size=10_000, p=w)
     three = bm.fit_em(
         bm.Mixture(model.family, 3, weight=bm.Flat(), constraints=bm.Order("mean")),
-        np.random.default_rng(6).normal(mean[k], sd[k]), restarts=20, seed=1,
-    )  # fmt: skip
+        np.random.default_rng(6).normal(mean[k], sd[k]),
+        restarts=20,
+        seed=1,
+    )
     found = three.summary()
     found = found[~found["derived"]].drop(columns="derived")
     found["truth"] = np.concatenate([w, mean, sd])
@@ -51,15 +57,23 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Two starts, one optimum",
-            f"The two ends differ by {gap:.1e} in log likelihood and by an exchange of the labels; {len(em.runs)} random "
-            f"starts ended in {len(em.optima)} optimum (relabelled copies counted as one).",
-            figures=[(dynamics.curves(ways, "iteration", "log likelihood below the best", log=True),
-                      "Distance to the common maximum by iteration from two starts.", "Two ways to one height.")],
+            f"The two ends differ by {gap:.1e} in log likelihood and by an exchange of the labels; "
+            f"{len(em.runs)} random starts ended in {len(em.optima)} optimum (relabelled copies counted as one).",
+            figures=[
+                (
+                    dynamics.curves(ways, "iteration", "log likelihood below the best", log=True),
+                    "Distance to the common maximum by iteration from two starts.",
+                    "Two ways to one height.",
+                )
+            ],
             tables=[(pd.DataFrame.from_dict(rows, orient="index").rename_axis("start"), "Where the two starts end.")],
         ),
-        bm.section("Three components, 10 000 rows", f"Largest |z| against the truth: {found['z'].abs().max():.2f}.",
-                   tables=[(found.rename_axis("parameter"), "Maximum likelihood, standard errors, and the truth.")]),
-    ]  # fmt: skip
+        bm.section(
+            "Three components, 10 000 rows",
+            f"Largest |z| against the truth: {found['z'].abs().max():.2f}.",
+            tables=[(found.rename_axis("parameter"), "Maximum likelihood, standard errors, and the truth.")],
+        ),
+    ]
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ reproduced below by that very step, which lives in this script only, beside the 
 
 Source: lecture notes "Our first EM algorithm from scratch"; the data are those of numpy.random.seed(1).
 
-What to look for: the notes' trace -2668.2486, -2620.1355, -2065.2760, -1239.1534, -1167.6254, and the exact one, which
-differs in the fifth decimal and converges to -1167.4144715938 after 11 iterations. Responsibilities as red, green, blue.
+What to look for: the notes' trace -2668.2486, -2620.1355, -2065.2760, -1239.1534, -1167.6254, and the exact one,
+which differs in the fifth decimal and converges to -1167.4144715938 after 11 iterations.
+The responsibilities are shown as red, green and blue.
 """
 
 import numpy as np
@@ -50,25 +51,38 @@ def climb(steps, extra):
 def story(em, mcmc, quick):
     exact = em.runs[0].trace[:, 1]
     notes = climb(5, 1e-5)
-    frame = pd.DataFrame({"the notes' M-step (1e-5)": [f"{v:.10f}" for v in notes], "exact EM": [f"{v:.10f}" for v in exact[:5]]},
-                         index=pd.Index(range(5), name="iteration"))  # fmt: skip
+    frame = pd.DataFrame(
+        {"the notes' M-step (1e-5)": [f"{v:.10f}" for v in notes], "exact EM": [f"{v:.10f}" for v in exact[:5]]},
+        index=pd.Index(range(5), name="iteration"),
+    )
     r = em.predict_proba()
     return [
         bm.section(
             "The printed trace, and exact EM",
-            f"The notes' step gives {', '.join(f'{v:.4f}' for v in notes)}. Exact EM converges to {em.log_likelihood:.10f} "
-            f"in {int(np.argmax(np.diff(exact) < 1e-10)) + 1} iterations. The 1e-5 is a prior in disguise: it pulls every mean towards zero.",
+            f"The notes' step gives {', '.join(f'{v:.4f}' for v in notes)}. "
+            f"Exact EM converges to {em.log_likelihood:.10f} "
+            f"in {int(np.argmax(np.diff(exact) < 1e-10)) + 1} iterations. "
+            "The 1e-5 is a prior in disguise: it pulls every mean towards zero.",
             figures=[
-                (dynamics.climb(em), "Rows and components at six iterations.", "The climb from three nearly equal centres."),
-                (dynamics.panels(data, {"responsibilities as red, green and blue": r}, rgb=True),
-                 "Rows coloured by three responsibilities as red, green and blue.",
-                 "Each row's colour mixes red, green and blue in the proportions of its responsibilities."),
-                (dynamics.curves({"log likelihood": exact}, "iteration", "log likelihood"), "Log likelihood by iteration.",
-                 "The log likelihood never falls."),
+                (
+                    dynamics.climb(em),
+                    "Rows and components at six iterations.",
+                    "The climb from three nearly equal centres.",
+                ),
+                (
+                    dynamics.panels(data, {"responsibilities as red, green and blue": r}, rgb=True),
+                    "Rows coloured by three responsibilities as red, green and blue.",
+                    "Each row's colour mixes red, green and blue in the proportions of its responsibilities.",
+                ),
+                (
+                    dynamics.curves({"log likelihood": exact}, "iteration", "log likelihood"),
+                    "Log likelihood by iteration.",
+                    "The log likelihood never falls.",
+                ),
             ],
             tables=[(frame, "Log likelihood, iteration by iteration.")],
         )
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Too many zeros: the zero-inflated Poisson as a mixture of a point and a Poisson distribution.
 
-    z_i ~ Categorical(w),   x_i = 0 if z_i = 0,   x_i ~ Poisson(rate) if z_i = 1,   w ~ Dirichlet(1, 1), rate ~ Gamma(1, .1)
+    z_i ~ Categorical(w),   x_i = 0 if z_i = 0,   x_i ~ Poisson(rate) if z_i = 1
+    w ~ Dirichlet(1, 1),   rate ~ Gamma(1, .1)
 
 Sources: AM207 lecture 13 (zero-inflated Poisson); Long (1990) for the articles of 915 students; von Bortkiewicz
 (1898) for the deaths by horse kick, the negative control: there a Poisson distribution alone is enough.
@@ -38,15 +39,26 @@ def story(em, mcmc, quick):
     for name, counts in (("articles", data), ("horse kicks", bm.datasets.prussian())):
         zip_, plain = by_likelihood(counts)
         w, rate = zip_.best["weight"], float(zip_.best["rate"].ravel()[0])
-        rows[name] = {"inflation": f"{w[0]:.6f}", "rate": f"{rate:.6f}", "log likelihood": f"{zip_.log_likelihood:.4f}",
-                      "plain Poisson": f"{plain.log_likelihood:.4f}", "BIC": zip_.bic, "BIC, plain": plain.bic}  # fmt: skip
+        rows[name] = {
+            "inflation": f"{w[0]:.6f}",
+            "rate": f"{rate:.6f}",
+            "log likelihood": f"{zip_.log_likelihood:.4f}",
+            "plain Poisson": f"{plain.log_likelihood:.4f}",
+            "BIC": zip_.bic,
+            "BIC, plain": plain.bic,
+        }
         n, mean = counts.n, float(counts.x.mean())
         expected = {
             "Poisson": lambda v, n=n, mean=mean: n * poisson.pmf(v, mean),
             "zero-inflated": lambda v, n=n, w=w, rate=rate: n * (w[0] * (v == 0) + w[1] * poisson.pmf(v, rate)),
         }
-        parts.append((dynamics.rootogram(counts.x[:, 0], expected), f"Hanging rootograms of {name} under two models.",
-                      f"{name}: bars that hang below the line are values that the model expects too rarely."))  # fmt: skip
+        parts.append(
+            (
+                dynamics.rootogram(counts.x[:, 0], expected),
+                f"Hanging rootograms of {name} under two models.",
+                f"{name}: bars that hang below the line are values that the model expects too rarely.",
+            )
+        )
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
     text = []
     if mcmc is not None:
@@ -54,8 +66,14 @@ def story(em, mcmc, quick):
         for name, fit in (("articles", mcmc), ("horse kicks", kicks)):
             low, high = np.quantile(fit.draws["weight"][..., 0], [0.05, 0.95])
             text.append(f"Posterior of the inflation, {name}: 90 % between {low:.3f} and {high:.3f}.")
-    return [bm.section("Articles, and horse kicks as the negative control", *text, figures=parts,
-                       tables=[(frame, "Maximum likelihood.")])]  # fmt: skip
+    return [
+        bm.section(
+            "Articles, and horse kicks as the negative control",
+            *text,
+            figures=parts,
+            tables=[(frame, "Maximum likelihood.")],
+        )
+    ]
 
 
 if __name__ == "__main__":

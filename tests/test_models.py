@@ -12,7 +12,7 @@ MODELS = Path(__file__).parents[1] / "models"
 SAYS = {  # what must stand in the story of each page
     "bernoulli_digits": ["Digits without", "digits without a component"],
     "bound": ["-1031.3013368", "-543.8506463", "-543.4471518", "-543.2182528", "-385.4606956"],
-    "galaxies": ["-228.658658", "empty component"],
+    "galaxies": ["-228.658658", "How many optima"],
     "gaussian_digits": ["centre 19", "their digits"],
     "half_moons": ["three Gaussians per class"],
     "kmeans_faithful": ["174 and 98", "0.2925587", "1 attractor"],
