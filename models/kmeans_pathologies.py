@@ -79,7 +79,7 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Six centres on three clusters",
-            f"{len(em.runs)} starts near the data mean ended in {len(em.optima)} truly different optima (renamed copies "
+            f"{len(em.runs)} starts near the mean ended in {len(em.optima)} truly different optima (renamed copies "
             f"are counted as one); {empty} of them left a centre without rows. An empty cluster keeps its centre: "
             "nothing is divided by zero, and no 1e-5 is needed.",
             figures=[
