@@ -1,6 +1,7 @@
 """Which components may change places: decided here, once, for sorting, relabelling, the census and the evidence."""
 
 from dataclasses import replace
+from functools import cached_property
 from math import factorial, prod
 
 import numpy as np
@@ -27,7 +28,14 @@ class Symmetry:
 
     def prior_blocks(self, d):
         """Components whose exchange leaves the unconstrained prior unchanged, as tuples of indices."""
-        return self.blocks_given(d, None)
+        if d not in self._blocks_of:
+            self._blocks_of[d] = self.blocks_given(d, None)
+        return self._blocks_of[d]
+
+    @cached_property
+    def _blocks_of(self):
+        """`prior_blocks` by d, kept because every prior draw under an order asks for them."""
+        return {}
 
     def blocks(self, data):
         """Exchangeable blocks: same priors and same columns of log_label, as tuples of indices."""
