@@ -13,18 +13,37 @@ class Symmetry:
     """The part of `Mixture` that relabels components."""
 
     def permute(self, theta, perm):
-        """theta with new component k holding old component perm[k]; shared fields stay."""
+        """theta with new component k holding old component perm[k]; shared fields stay.
+
+        perm: (K,); or (..., K), one for each theta of arrays that have the same axes in front (chain, draw).
+        """
         perm, out = np.asarray(perm), {}
         for name, value in theta.items():
-            at = self.parameters[name].covers(self.components) if name in self.parameters else np.arange(len(perm))
-            local = perm[at] - at[0]
-            if not ((local >= 0) & (local < len(at))).all():
+            names, owners = self._pool(name)
+            place = np.full(self.components, -1)
+            place[owners] = np.arange(len(owners))
+            index = place[perm[..., self.parameters[name].covers(self.components)]]
+            if (index < 0).any():
                 raise InputError(
                     f"permute(perm={perm.tolist()}): components of unlike members cannot change places; permute within "
                     "the members."
                 )
-            out[name] = value if len(value) == 1 else value[local]
+            if self.parameters[name].shared:
+                out[name] = value
+            elif perm.ndim == 1:
+                out[name] = np.concatenate([theta[n] for n in names])[index] if len(names) > 1 else value[index]
+            else:
+                lead = perm.ndim - 1
+                pool = np.concatenate([theta[n] for n in names], axis=lead)
+                index = index.reshape(index.shape + (1,) * (value.ndim - perm.ndim))
+                out[name] = np.take_along_axis(pool, index, axis=lead)
         return out
+
+    def _pool(self, name):
+        """The fields that hold one parameter of components that are alike, and the components that they cover."""
+        if name == "weight":
+            return (name,), np.arange(self.components)
+        return self.family.pool(name, self.components)
 
     def prior_blocks(self, d):
         """Components whose exchange leaves the unconstrained prior unchanged, as tuples of indices."""
@@ -38,7 +57,7 @@ class Symmetry:
         return {}
 
     def blocks(self, data):
-        """Exchangeable blocks: same priors and same columns of log_label, as tuples of indices."""
+        """Exchangeable blocks: members alike, same priors, same columns of log_label; as tuples of indices."""
         return self.blocks_given(data.d, self.log_label(data))
 
     def blocks_given(self, d, log_label):
@@ -84,7 +103,8 @@ class Symmetry:
         }
         out = []
         for block in blocks:
-            out += [(k,) for k in block] if ordered & set(block) else [block]
+            out += [(k,) for k in block if k in ordered]
+            out += [rest] if (rest := tuple(k for k in block if k not in ordered)) else []
         return tuple(out)
 
     def relabelings(self, data):
@@ -112,11 +132,12 @@ class Symmetry:
 
         Infinite for components of unlike members, or without parameters of their own.
         """
-        member, gaps = self.family.member_of(self.components), []
+        gaps = []
         for name, p in self.family.parameters.items():
-            at = p.covers(self.components)
-            if len(theta[name]) > 1 and member[j] == member[k] and at[0] <= j <= at[-1]:
-                size = np.abs(theta[name]).max()
-                gap = np.abs(theta[name][j - at[0]] - theta[name][k - at[0]]).max()
+            names, owners = self._pool(name)
+            if not p.shared and j in p.covers(self.components) and k in owners:
+                pool = np.concatenate([theta[n] for n in names])
+                size = np.abs(pool).max()
+                gap = np.abs(pool[owners == j] - pool[owners == k]).max()
                 gaps.append(gap / size if size > 0 else 0.0)
         return max(gaps, default=np.inf)

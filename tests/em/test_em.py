@@ -382,6 +382,37 @@ def test_a_collapse_is_named():
     assert proper.modes.loc[0, "kind"] != "collapsed"
 
 
+ON_A_ROW = {
+    "Gaussian": lambda sd: (bm.Gaussian(mean=bm.Normal(3, 5), sd=sd), "mean", "sd"),
+    "StudentT": lambda sd: (bm.StudentT(mean=bm.Normal(3, 5), scale=sd, df=bm.Fixed(30)), "mean", "scale"),
+    "LogNormal": lambda sd: (bm.LogNormalComponent(mean=bm.Normal(3, 5), sd=sd), "mean", "sd"),
+}
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "in Components"])
+@pytest.mark.parametrize("name", ON_A_ROW)
+def test_a_scale_that_only_rounding_holds_up_has_collapsed(name, alone):
+    """A bounded prior on sd does not stop a component that sits on one row: sd falls until rounding stops it."""
+    x = np.random.default_rng(0).normal(5.0, 1.0, 30)
+    x = np.exp(x) if name == "LogNormal" else x
+    row = np.log(x[7]) if name == "LogNormal" else x[7]
+
+    def fit(scale):
+        family, mean, sd = ON_A_ROW[name](scale)
+        fixed = {"df": [30.0]} if name == "StudentT" else {}
+        if alone:
+            start = {"weight": [0.1, 0.9], mean: [[row], [5.0]], sd: [[1e-3], [1.0]]}
+            return bm.fit_em(bm.Mixture(family, 2), x, start=start | {n: v * 2 for n, v in fixed.items()}, seed=0)
+        wide = bm.UniformComponent(-1e4, 1e4)
+        start = {"weight": [0.9, 0.1], mean: [[row]], sd: [[1e-3]], "lower": [[-1e4]], "upper": [[1e4]]} | fixed
+        return bm.fit_em(bm.Mixture(bm.Components(family, wide)), x, start=start, seed=0)
+
+    with pytest.raises(bm.InputError, match="collapsed"):
+        fit(bm.HalfNormal(3))
+    kept = fit(bm.LogNormal(0, 1))  # it vanishes at zero: the same start ends at a maximum
+    assert kept.runs[0].status == "converged" and kept.modes.loc[0, "kind"] != "collapsed"
+
+
 def test_collapsed_restarts_are_counted():
     x = np.array([0.0, 0.1, 0.3, 5.0, 5.2, 5.3, 11.0])
     fit = bm.fit_em(bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Flat()), 2), x, restarts=12, start="rows", seed=1)

@@ -204,6 +204,10 @@ class Family(Incomplete, Coordinates, ABC):
         """(K,) the member each component belongs to: zeros, but in a family of unlike members."""
         return np.zeros(K, dtype=np.int64)
 
+    def pool(self, name, K):
+        """The fields that hold this parameter in all members that are alike, and the components that they cover."""
+        return (name,), self.parameters[name].covers(K)
+
     def scope(self, name, theta):
         """theta as the prior of the field `name` sees it: by the names of its own family."""
         return theta
