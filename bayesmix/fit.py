@@ -146,16 +146,7 @@ class Fit:
         """field -> (chain, draw, ...) after relabelling."""
         if (self.permutation == np.arange(self.mixture.components)).all():
             return self.draws
-        out = {}
-        for name, value in self.draws.items():
-            if value.shape[2] == 1:
-                out[name] = value
-            else:
-                at = self.mixture.parameters[name].covers(self.mixture.components)
-                index = self.permutation[..., at] - at[0]
-                index = index.reshape(index.shape + (1,) * (value.ndim - 3))
-                out[name] = np.take_along_axis(value, index, axis=2)
-        return out
+        return self.mixture.permute(self.draws, self.permutation)
 
     # ---- what it says of rows ---------------------------------------------------------------
 

@@ -420,10 +420,11 @@ def test_ctrl_c_before_anything_is_finished_writes_nothing(here):
 # ---- the whole way -----------------------------------------------------------------------------------
 
 
-def test_the_whole_way_with_pymc(here, capsys):
-    """Script in, certified report out: the only test here that compiles."""
+@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.certify)])
+def test_the_whole_way_with_pymc(here, capsys, sampler):
+    """Script in, certified report out, which `check` holds against PyMC. NUTS compiles: for the certification."""
     Path("speeds.py").write_text(
-        SCRIPT.replace("11", "100, 'tune': 200, 'chains': 2").replace(
+        SCRIPT.replace("11", f"100, 'tune': 200, 'chains': 2, 'sampler': {sampler!r}").replace(
             "components=2)", "components=2, constraints=bm.Order('mean'))"
         )
     )
@@ -431,7 +432,8 @@ def test_the_whole_way_with_pymc(here, capsys):
     out = capsys.readouterr().out
     assert "Verdict:" in out and "MAP beside posterior" in out and "agree to" in out
     fit = bm.load("reports/speeds")
-    assert fit.engine == "mcmc" and fit.certificate.ok and "PyMC model" in fit.certificate.readings
+    assert fit.engine == "mcmc" and fit.certificate.ok
+    assert ("PyMC model" in fit.certificate.readings) == (sampler == "nutpie")
     assert main(["check", "reports/speeds", "--draws", "20"]) == 0
 
 

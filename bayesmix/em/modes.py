@@ -22,7 +22,9 @@ from bayesmix.em.surface import Surface, definite
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
 RIDGE = 1e-5  # the same for two points on a ridge, where the last digits are slow to come
 SAME_THETA = 1e-3  # and whose parameters differ by less relative to their field's size, are one
-LARGEST_HESSIAN = 150  # parameters; beyond this the numeric Hessian is not taken
+LARGEST_HESSIAN = 400  # parameters; beyond this the numeric Hessian is not taken
+SMALL_HESSIAN = 150  # parameters up to which it is taken whatever the number of rows
+DEAREST = 2e8  # rows x parameters^2 up to which a larger one is, about a second
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,8 @@ def _examine(problem, run, keep_twins, soft):
     if p == 0:
         mass = run.log_posterior
         return replace(nan, gradient_norm=0.0, definite=True, log_mass=mass, u=np.empty(0), cov_u=np.empty((0, 0)))
-    if p > LARGEST_HESSIAN:
-        return replace(nan, reason=f"{p} parameters are too many for the numeric Hessian")
+    if p > LARGEST_HESSIAN or (p > SMALL_HESSIAN and dear(problem, p)):
+        return replace(nan, reason=f"{p} parameters are too many for the numeric Hessian of {len(problem.x)} rows")
     top = settle(problem, theta, keep_twins)
     kind = kind_of(problem, top.theta, top.counts)
     if kind == "interior" and not top.maximum and indistinct(problem, top.theta):
@@ -185,6 +187,12 @@ def _examine(problem, run, keep_twins, soft):
     if not top.maximum:
         return replace(mode, reason=top.reason + " (twin components)" * (kind != "interior"))
     return weighed(problem, mode, top.theta)
+
+
+def dear(problem, p):
+    """Whether a Hessian of p parameters takes more time than a second, or more memory than the largest small one."""
+    steps = (p / problem.mixture.components) ** 2 * p  # the coordinates of all pairs of differences
+    return len(problem.x) * p**2 > DEAREST or steps > SMALL_HESSIAN**3
 
 
 def weighed(problem, mode, theta):

@@ -166,9 +166,10 @@ def test_row_weight_two_is_a_doubled_row(kind, d):
     model = bm.Mixture(cases.family(kind, d), 2, weight=bm.Dirichlet(1.5))
     weight = np.array([2.0, 1.0, 1.0, 2.0] * 3)
     twice = np.concatenate([x, x[weight == 2]]), np.concatenate([z, z[weight == 2]])
-    a = bm.fit_em(model, bm.Data(x, weight=weight), start=z, seed=0)
-    b = bm.fit_em(model, bm.Data(twice[0]), start=twice[1], seed=0)
-    plain = bm.fit_em(model, bm.Data(x), start=z, seed=0)
+    few = {"seed": 0, "max_iter": 60}  # every step is the same, so a short climb tells as much as a long one
+    a = bm.fit_em(model, bm.Data(x, weight=weight), start=z, **few)
+    b = bm.fit_em(model, bm.Data(twice[0]), start=twice[1], **few)
+    plain = bm.fit_em(model, bm.Data(x), start=z, **few)
     assert a.log_posterior == pytest.approx(b.log_posterior, rel=1e-10)
     same_theta(a.best, b.best, rtol=1e-6, atol=1e-9)
     assert abs(a.log_posterior - plain.log_posterior) > 0.1
@@ -380,6 +381,37 @@ def test_a_collapse_is_named():
         bm.fit_em(bm.Mixture(FLAT_VVV, 2), x, start=start, seed=0)
     proper = bm.fit_em(bm.Mixture(bm.MvGaussian(), 2), x, start=start, seed=0)
     assert proper.modes.loc[0, "kind"] != "collapsed"
+
+
+ON_A_ROW = {
+    "Gaussian": lambda sd: (bm.Gaussian(mean=bm.Normal(3, 5), sd=sd), "mean", "sd"),
+    "StudentT": lambda sd: (bm.StudentT(mean=bm.Normal(3, 5), scale=sd, df=bm.Fixed(30)), "mean", "scale"),
+    "LogNormal": lambda sd: (bm.LogNormalComponent(mean=bm.Normal(3, 5), sd=sd), "mean", "sd"),
+}
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "in Components"])
+@pytest.mark.parametrize("name", ON_A_ROW)
+def test_a_scale_that_only_rounding_holds_up_has_collapsed(name, alone):
+    """A bounded prior on sd does not stop a component that sits on one row: sd falls until rounding stops it."""
+    x = np.random.default_rng(0).normal(5.0, 1.0, 30)
+    x = np.exp(x) if name == "LogNormal" else x
+    row = np.log(x[7]) if name == "LogNormal" else x[7]
+
+    def fit(scale):
+        family, mean, sd = ON_A_ROW[name](scale)
+        fixed = {"df": [30.0]} if name == "StudentT" else {}
+        if alone:
+            start = {"weight": [0.1, 0.9], mean: [[row], [5.0]], sd: [[1e-3], [1.0]]}
+            return bm.fit_em(bm.Mixture(family, 2), x, start=start | {n: v * 2 for n, v in fixed.items()}, seed=0)
+        wide = bm.UniformComponent(-1e4, 1e4)
+        start = {"weight": [0.9, 0.1], mean: [[row]], sd: [[1e-3]], "lower": [[-1e4]], "upper": [[1e4]]} | fixed
+        return bm.fit_em(bm.Mixture(bm.Components(family, wide)), x, start=start, seed=0)
+
+    with pytest.raises(bm.InputError, match="collapsed"):
+        fit(bm.HalfNormal(3))
+    kept = fit(bm.LogNormal(0, 1))  # it vanishes at zero: the same start ends at a maximum
+    assert kept.runs[0].status == "converged" and kept.modes.loc[0, "kind"] != "collapsed"
 
 
 def test_collapsed_restarts_are_counted():

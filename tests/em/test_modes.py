@@ -181,6 +181,21 @@ def test_mass_of_a_probability():
     assert found == pytest.approx(betaln(A, B) - betaln(a, b), abs=0.05)
 
 
+def test_more_than_150_parameters_are_weighed_too():
+    """All labels given, every factor of the posterior is a beta density: Laplace of each in closed form."""
+    x, z = (np.random.default_rng(0).random((30, 80)) < 0.4).astype(float), np.arange(30) % 3 // 2
+    own = [x[z == k] for k in range(2)]
+    A = np.concatenate([[1.5 + len(own[0])], *(2.0 + rows.sum(axis=0) for rows in own)])
+    B = np.concatenate([[1.5 + len(own[1])], *(2.0 + (1 - rows).sum(axis=0) for rows in own)])
+    p = A / (A + B)
+    laplace = A * np.log(p) + B * np.log(1 - p) + 0.5 * np.log(2 * np.pi / ((A + B) * p * (1 - p)))
+    model = bm.Mixture(bm.Bernoulli(prob=bm.Beta(2, 2)), 2, weight=bm.Dirichlet(1.5))
+    fit = bm.fit_em(model, bm.Data(x, label=z), restarts=1, seed=0)
+    exact = laplace.sum() - betaln(1.5, 1.5) - 160 * betaln(2, 2)
+    assert fit.df == 161 and fit.optima[0].definite
+    assert fit.optima[0].log_mass == pytest.approx(exact, abs=1e-3)
+
+
 def test_mass_of_one_galaxy_component(galaxies, golden):
     """K = 1 under P1: within Laplace's O(1/n) of the exact evidence."""
     exact = golden("marginal_likelihoods")["K1_exact_chib"]

@@ -39,6 +39,7 @@ def co_clustering_agrees(fit, c):
     np.testing.assert_allclose(fit.co_clustering()[pairs], together.mean(axis=(0, 1)), atol=1e-12)
 
 
+@pytest.mark.certify  # a minute of compilation; by Gibbs it is in the ordinary run
 def test_a1_normal_with_known_variance(golden):
     c = case(golden, "A1")
     fit = bm.fit_mcmc(known_sd(c), bm.Data(c["y"]), draws=DRAWS, tune=1000, seed=11)

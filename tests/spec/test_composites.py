@@ -317,13 +317,57 @@ def test_exponential_if_every_member_is():
 # ---- symmetry ----------------------------------------------------------------------------------------------
 
 
-def test_blocks_never_mix_members():
-    same = bm.Mixture(bm.Components((bm.Poisson(), 2), (bm.Poisson(), 2))).resolve(COUNTS)
-    assert same.blocks(COUNTS) == ((0, 1), (2, 3)) and same.relabelings(COUNTS) == 4
+def test_blocks_never_mix_unlike_members():
+    rates = bm.Poisson(rate=bm.Gamma(2, 1)), bm.Poisson(rate=bm.Gamma(2, 1.5))
+    unlike = bm.Mixture(bm.Components((rates[0], 2), (rates[1], 2))).resolve(COUNTS)
+    assert unlike.blocks(COUNTS) == ((0, 1), (2, 3)) and unlike.relabelings(COUNTS) == 4
     atoms = bm.Mixture(bm.Components(bm.PointMass(0), bm.PointMass(1), bm.Poisson())).resolve(COUNTS)
     assert atoms.blocks(COUNTS) == ((0,), (1,), (2,))
     noise = bm.Mixture(NOISE).resolve(PLANE)
     assert noise.blocks(PLANE) == ((0, 1, 2), (3,)) and noise.relabelings(PLANE) == 6
+
+
+def test_equal_members_listed_apart_are_exchangeable():
+    """They say the same model as one member with all of the components: same density, same blocks, same optima."""
+    apart = bm.Mixture(bm.Components((bm.Poisson(), 2), bm.PointMass(0), bm.Poisson())).resolve(COUNTS)
+    assert apart.blocks(COUNTS) == ((0, 1, 3), (2,)) and apart.relabelings(COUNTS) == 6
+    model, theta = one_draw(apart, COUNTS)
+    value, log_f = sum(model.log_posterior(COUNTS, theta).values()), model.family.logpdf(COUNTS.x, **model.own(theta))
+    perms = [np.array([a, b, 2, c]) for a, b, c in permutations((0, 1, 3))]
+    for perm in perms:
+        moved = model.permute(theta, perm)
+        np.testing.assert_array_equal(model.family.logpdf(COUNTS.x, **model.own(moved)), log_f[:, perm])
+        assert sum(model.log_posterior(COUNTS, moved).values()) == pytest.approx(value, rel=1e-12)
+    draws = {name: np.stack([[v, 2 * v]] * 3) for name, v in theta.items()}  # (chain, draw, ...)
+    whole = model.permute(draws, np.array(perms).reshape(3, 2, 4))
+    for i, (c, s) in enumerate(np.ndindex(3, 2)):
+        one = model.permute({name: v[c, s] for name, v in draws.items()}, perms[i])
+        for name, v in one.items():
+            np.testing.assert_array_equal(whole[name][c, s], v)
+    with pytest.raises(bm.InputError, match="unlike members"):
+        model.permute(theta, [2, 1, 0, 3])
+    assert model.apart(theta, 0, 3) > 0 and np.isinf(model.apart(theta, 0, 2))
+    twins = {**theta, "poisson2.rate": theta["poisson1.rate"][:1]}
+    assert model.apart(twins, 0, 3) == 0 and model.apart(twins, 1, 3) > 0
+
+    one = bm.Mixture(bm.Components((bm.Poisson(), 2)))
+    two = bm.Mixture(bm.Components(bm.Poisson(), bm.Poisson()))
+    fits = [bm.fit_em(m, COUNTS, restarts=10, start="prior", seed=1) for m in (one, two)]
+    for name in ("log_posterior", "log_mass"):
+        np.testing.assert_allclose(*(f.modes[name].iloc[:1] for f in fits), rtol=1e-8)
+    assert len(fits[0].modes) == len(fits[1].modes)
+
+
+def test_members_that_share_a_field_among_themselves_stay_apart():
+    tied = bm.Components((bm.Gaussian(shared=True), 2), (bm.Gaussian(shared=True), 2))
+    model = bm.Mixture(tied).resolve(PLANE)
+    assert model.blocks(PLANE) == ((0, 1), (2, 3))
+
+
+def test_an_order_on_one_of_two_equal_members_tells_them_apart():
+    family = bm.Components((bm.Poisson(), 2), (bm.Poisson(), 2))
+    model = bm.Mixture(family, constraints=bm.Order("poisson1.rate")).resolve(COUNTS)
+    assert model.free_blocks(model.blocks(COUNTS)) == ((0,), (1,), (2, 3)) and model.relabelings(COUNTS) == 2
 
 
 def test_permuting_within_members_leaves_the_posterior_unchanged():

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayesmix.errors import InputError
 from bayesmix.spec.families.base import ExponentialFamily, Family
-from bayesmix.spec.families.composite import Composite, Part, member_of_a_composite
+from bayesmix.spec.families.composite import Composite, Part, member_of_a_composite, same_family
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -84,7 +84,26 @@ class Components(Composite):
         return tuple(out)
 
     def member_of(self, K):
-        return np.repeat(np.arange(len(self.members)), [count for _, count in self.members])
+        """(K,) the first of the members that are like the one each component belongs to."""
+        return np.repeat([group[0] for group in self._alike], [count for _, count in self.members])
+
+    def pool(self, name, K):
+        i = next(i for i, part in enumerate(self.parts) if name in part.names.values())
+        own = next(own for own, full in self.parts[i].names.items() if full == name)
+        parts = [self.parts[j] for j in self._alike[i]]
+        return tuple(p.names[own] for p in parts), np.concatenate(
+            [self.parameters[p.names[own]].covers(K) for p in parts]
+        )
+
+    @cached_property
+    def _alike(self):
+        """For each member, the members that say the same of components of their own: listed apart, yet one."""
+        families = [family for family, _ in self.members]
+        pooled = [any(p.shared for p in family.parameters.values()) for family in families]
+        return [
+            [j for j, g in enumerate(families) if i == j or (not pooled[i] and not pooled[j] and same_family(f, g))]
+            for i, f in enumerate(families)
+        ]
 
     def bind(self, names):
         for family, _ in self.members:

@@ -7,7 +7,7 @@ extent, so that the mixture, the engines and the store treat them like any other
 
 from abc import abstractmethod
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -125,6 +125,9 @@ class Composite(ExponentialFamily):
                     return part.family.scope(own, known)
         raise KeyError(name)
 
+    def resolved(self, theta):
+        return all(part.family.resolved(part.own(theta)) for part in self.parts)
+
     def atoms(self, d):
         out = np.zeros(d, dtype=bool)
         for part in self.parts:
@@ -237,6 +240,16 @@ class Composite(ExponentialFamily):
             rows = r if part.owners is None else r[:, list(part.owners)]
             new |= part.outside(part.family.update(part.seen(x), rows, part.own(theta)))
         return {name: new[name] for name in theta}
+
+
+def same_family(a, b):
+    """Whether two families say the same: one class, and equal priors, switches and members."""
+    if isinstance(a, Family):
+        same = type(a) is type(b)
+        return same and all(same_family(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    if isinstance(a, tuple | list):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same_family, a, b))
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
 
 
 def member_of_a_composite(value, where):

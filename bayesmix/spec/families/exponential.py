@@ -7,8 +7,8 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
-from bayesmix.spec.priors import Fixed, Gamma, Prior
-from bayesmix.spec.truncated import draw_gamma
+from bayesmix.spec.families.poisson import rate_draw, rate_mode
+from bayesmix.spec.priors import Gamma, Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,22 +72,10 @@ class ExponentialComponent(ExponentialFamily):
 
     def mode(self, stats, rate):
         """rate = (n + a) / (sum x + b), a and b from the prior's gamma kernel."""
-        if isinstance(self.rate, Fixed):
-            return {"rate": rate}
-        kernel = self.rate.conjugate("gamma", rate.shape)
-        if kernel is None:
-            return super().mode(stats, rate=rate)
-        a, b = kernel
-        top, bottom = np.maximum(stats[:, :1] + a, 0.0), stats[:, 1:] + b
-        new = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.where(top > 0, np.inf, rate))
-        return {"rate": np.clip(new, *self.rate.interval)}
+        new = rate_mode(self.rate, stats[:, :1], stats[:, 1:], rate)
+        return super().mode(stats, rate=rate) if new is None else {"rate": new}
 
     def conditional(self, stats, rng, rate):
         """rate | z ~ Gamma(n + a + 1, sum x + b)."""
-        if isinstance(self.rate, Fixed):
-            return {"rate": rate}
-        kernel = self.rate.conjugate("gamma", rate.shape)
-        if kernel is None:
-            return None
-        a, b = kernel
-        return {"rate": draw_gamma(rng, stats[:, :1] + a + 1, stats[:, 1:] + b, self.rate.interval)}
+        new = rate_draw(self.rate, rng, stats[:, :1], stats[:, 1:], rate)
+        return None if new is None else {"rate": new}

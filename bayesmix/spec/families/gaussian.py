@@ -77,6 +77,12 @@ class Gaussian(ExponentialFamily):
     def derived(self, theta):
         return {"sd": np.sqrt(theta["var"])} if "var" in theta else {"var": theta["sd"] ** 2}
 
+    def resolved(self, theta):
+        name = "var" if self.sd is None else "sd"
+        return wide_enough(
+            self.parameters[name], theta["mean"], theta["sd"] if "sd" in theta else np.sqrt(theta["var"])
+        )
+
     def sufficient(self, x):
         """[1, x_1..x_d, x_1^2..x_d^2]."""
         return np.concatenate([np.ones((len(x), 1)), x, x**2], axis=1)
@@ -151,6 +157,16 @@ class Gaussian(ExponentialFamily):
         v = np.broadcast_to(scale if sd is None else scale**2, mean.shape)
         new = mean_draw(self.mean, rng, n, s, v, mean)
         return None if new is None else {"mean": new, name: scale}
+
+
+def wide_enough(scale, mean, sd):
+    """Whether every sd is more than rounding about a mean: sixteen times the spacing of numbers of the means' size.
+
+    Only where the prior of the parameter `scale` lets it shrink without end: what is left there is no width.
+    """
+    if not scale.free or scale.prior.vanishes_at_zero:
+        return True
+    return bool((sd > 16 * np.spacing(np.abs(mean).max(axis=0))).all())
 
 
 def mean_draw(prior, rng, n, s, v, old):

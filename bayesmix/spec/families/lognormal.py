@@ -75,6 +75,9 @@ class LogNormalComponent(ExponentialFamily):
         more = {"median": np.exp(theta["mean"]), "expectation": np.exp(theta["mean"] + 0.5 * var)}
         return self.of_log.derived(theta) | more
 
+    def resolved(self, theta):
+        return self.of_log.resolved(theta)
+
     def sufficient(self, x):
         """[1, log x_j, (log x_j)^2]."""
         return self.of_log.sufficient(np.log(x))

@@ -7,6 +7,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
+from bayesmix.spec.families.gaussian import wide_enough
 from bayesmix.spec.matrices import precision_and_log_det
 from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, Prior, draw_inverse_wishart, spread
@@ -90,6 +91,10 @@ class MvGaussian(ExponentialFamily):
     def derived(self, theta):
         sd = np.sqrt(np.diagonal(theta["cov"], axis1=-2, axis2=-1))
         return {"sd": sd, "corr": theta["cov"] / (sd[..., :, None] * sd[..., None, :])}
+
+    def resolved(self, theta):
+        sd = np.sqrt(np.diagonal(theta["cov"], axis1=1, axis2=2))
+        return wide_enough(self.parameters["cov"], theta["mean"], sd)
 
     def sufficient(self, x):
         """[1, x_i, x_i x_j for i <= j]."""

@@ -70,22 +70,31 @@ class Poisson(ExponentialFamily):
 
     def mode(self, stats, rate):
         """rate = (sum x + a) / (n + b), a and b from the prior's gamma kernel."""
-        if isinstance(self.rate, Fixed):
-            return {"rate": rate}
-        kernel = self.rate.conjugate("gamma", rate.shape)
-        if kernel is None:
-            return super().mode(stats, rate=rate)
-        a, b = kernel
-        top, bottom = np.maximum(stats[:, 1:] + a, 0.0), stats[:, :1] + b + np.zeros_like(rate)
-        new = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), rate)
-        return {"rate": np.clip(new, *self.rate.interval)}
+        new = rate_mode(self.rate, stats[:, 1:], stats[:, :1], rate)
+        return super().mode(stats, rate=rate) if new is None else {"rate": new}
 
     def conditional(self, stats, rng, rate):
         """rate | z ~ Gamma(sum x + a + 1, n + b)."""
-        if isinstance(self.rate, Fixed):
-            return {"rate": rate}
-        kernel = self.rate.conjugate("gamma", rate.shape)
-        if kernel is None:
-            return None
-        a, b = kernel
-        return {"rate": draw_gamma(rng, stats[:, 1:] + a + 1, stats[:, :1] + b, self.rate.interval)}
+        new = rate_draw(self.rate, rng, stats[:, 1:], stats[:, :1], rate)
+        return None if new is None else {"rate": new}
+
+
+def rate_mode(prior, events, exposure, old):
+    """The mode of rate^events exp(-rate exposure) p(rate), or None where the prior has no gamma kernel."""
+    if isinstance(prior, Fixed):
+        return old
+    kernel = prior.conjugate("gamma", old.shape)
+    if kernel is None:
+        return None
+    a, b = kernel
+    top, bottom = np.maximum(events + a, 0.0), exposure + b + np.zeros_like(old)
+    new = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.where(top > 0, np.inf, old))
+    return np.clip(new, *prior.interval)
+
+
+def rate_draw(prior, rng, events, exposure, old):
+    """A draw of the rate of that density, or None where the prior has no gamma kernel."""
+    if isinstance(prior, Fixed):
+        return old
+    kernel = prior.conjugate("gamma", old.shape)
+    return None if kernel is None else draw_gamma(rng, events + kernel[0] + 1, exposure + kernel[1], prior.interval)

@@ -7,7 +7,7 @@ import numpy as np
 from bayesmix.spec import supports
 from bayesmix.spec.climb import log_slope, root
 from bayesmix.spec.families.base import Family, parameter
-from bayesmix.spec.families.gaussian import mean_mode, sd_mode
+from bayesmix.spec.families.gaussian import mean_mode, sd_mode, wide_enough
 from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
 from bayesmix.spec.priors import ConjugateNormal, Fixed, Gamma, LogNormal, Prior, spread
 
@@ -66,7 +66,7 @@ class StudentT(Family):
         return mean[z] + scale[z] * t
 
     def resolved(self, theta):
-        return bool((theta["scale"] > 0).all())
+        return wide_enough(self.parameters["scale"], theta["mean"], theta["scale"]) and bool((theta["scale"] > 0).all())
 
     def update(self, x, r, theta):
         """Peel & McLachlan's cycle: weights u = (df + 1) / (df + delta), then mean and scale as for a Gaussian
