@@ -5,8 +5,8 @@ Each function takes a `Fit` and is the body of its method of the same name.
 
 import numpy as np
 
-from bayesmix import predict
 from bayesmix import partition as search
+from bayesmix import predict
 from bayesmix.errors import InputError
 from bayesmix.spec import many
 

@@ -9,6 +9,7 @@ Nothing here keeps an array of draws x components x rows beyond CELLS numbers.
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.spec.families.composite import Composite
 from bayesmix.spec.missing import column_means, patterns
 
@@ -86,6 +87,45 @@ def by_rows(mixture, x, fields, log_label=None, cells=CELLS):
         rows = slice(at, min(at + step, n))
         label = None if log_label is None else log_label[rows]
         yield rows, *soften(log_joint(mixture, x[rows], fields, label))
+
+
+def log_prior(mixture, fields):
+    """log p(theta) of every draw, (draws,), constraints included.
+
+    The priors read the draws as one stack too. Where they cannot (an array of hyperparameters with one value per
+    component, say), or where a value is not finite, draws are read one by one; the first draw always is.
+    """
+    theta = [{name: value[s] for name, value in fields.items()} for s in range(len(fields["weight"]))]
+    try:
+        out = _log_prior(mixture, fields, theta)
+    except (InputError, ValueError, np.linalg.LinAlgError):
+        out = np.full(len(theta), np.nan)
+    first = sum(mixture.log_prior(theta[0]).values())
+    if not abs(out[0] - first) <= TOLERANCE * max(1.0, abs(first)):
+        out[:] = np.nan
+    for s in np.flatnonzero(~np.isfinite(out)):
+        out[s] = sum(mixture.log_prior(theta[s]).values())
+    return out
+
+
+def _log_prior(mixture, fields, theta):
+    draws = len(theta)
+    out = np.array([sum(c.logp(one) for c in mixture.constraints) for one in theta], dtype=float)
+    if not mixture.is_constant("weight"):
+        out += mixture.weight.logp(fields["weight"], {})
+    for name, p in mixture.family.parameters.items():
+        if p.free:
+            count = fields[name].shape[1]
+            seen = mixture.family.scope(name, {other: fields[other] for other in mixture.family.parameters})
+            flat = {
+                other: np.broadcast_to(v, (draws, count, *v.shape[2:])).reshape(draws * count, *v.shape[2:])
+                for other, v in seen.items()
+                if v.shape[1] in (1, count)
+            }
+            value = fields[name].reshape(draws * count, *fields[name].shape[2:])
+            term = np.asarray(p.prior.logp(value, flat))
+            out += term.reshape(draws, -1).sum(axis=1) if term.ndim else term
+    return out
 
 
 def _density(family, x, fields, K, draws):
