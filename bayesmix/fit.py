@@ -214,6 +214,16 @@ class Fit:
         """
         return predict.log_density(self, x)
 
+    def pointwise(self, rows=None):
+        """weight_i log p(x_i, label_i | theta) of every draw, (chain, draw, rows): the row terms of the log posterior.
+
+        The tree's `log_likelihood` holds them for all rows, of every draw or, in large fits, of evenly spaced ones.
+
+        Args:
+            rows: indices of some of the fit's rows; None for all (chains x draws x n numbers).
+        """
+        return predict.pointwise(self, rows)
+
     def impute(self, x=None, draws=None, seed=None):
         """x with every missing cell filled, (m, d); observed cells are returned as they came.
 

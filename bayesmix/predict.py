@@ -90,6 +90,16 @@ def log_density(fit, x):
     return total - np.log(np.prod(fit.shape))
 
 
+def pointwise(fit, rows):
+    """`Fit.pointwise`."""
+    at = np.arange(fit.data.n)[slice(None) if rows is None else rows]
+    label = None if fit._log_label is None else fit._log_label[at]
+    out = np.empty((int(np.prod(fit.shape)), len(at)))
+    for run, _, terms in many.by_draws(fit.mixture, fit.data.x[at], many.stack(fit.draws), label):
+        out[run] = terms if fit.data.weight is None else terms * fit.data.weight[at]
+    return out.reshape(*fit.shape, len(at))
+
+
 def impute(fit, x, draws, seed):
     """`Fit.impute`."""
     rows, log_label = rows_of(fit, x, "impute")

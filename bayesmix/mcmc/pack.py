@@ -12,7 +12,7 @@ from bayesmix.mcmc.allocations import draw_allocations
 from bayesmix.predict import evenly
 from bayesmix.spec import many
 
-STORED = 2**24  # numbers (128 MiB) that the pointwise log likelihood, and the predictive draws, may have in the fit
+STORED = 2**25  # numbers (256 MiB) that the pointwise log likelihood, and the predictive draws, may have in the fit
 PREDICTIVE = 100  # posterior predictive data sets kept per chain
 INTERVAL = 0.9  # probability of the stored interval of each row's allocation probabilities
 INTERVAL_DRAWS = 1000  # draws that it is taken from
@@ -25,17 +25,17 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     fields = all_fields(model, data, posterior)
     chains, draws = fields["weight"].shape[:2]
     flat, label = many.stack(fields), model.log_label(data)
-    kept = evenly(draws, max(1, STORED // (chains * data.n)))
+    kept, spoken = evenly(draws, max(1, STORED // (chains * data.n))), informative(data, label)
     slot = np.full(draws, -1)
     slot[kept] = np.arange(len(kept))
     slot = np.concatenate([np.where(slot >= 0, slot + c * len(kept), -1) for c in range(chains)])
-    pointwise, total = np.empty((chains * len(kept), data.n)), np.empty(chains * draws)
+    pointwise, total = np.empty((chains * len(kept), len(spoken))), np.empty(chains * draws)
     relabel = Relabel(problem, em.optima[0].theta if em is not None else None, chains * draws)
     for run, r, rows in many.by_draws(model, data.x, flat, label):
         rows = rows if data.weight is None else rows * data.weight
         total[run] = rows.sum(axis=1)
         stored = np.flatnonzero(slot[run] >= 0)
-        pointwise[slot[run][stored]] = rows[stored]
+        pointwise[slot[run][stored]] = rows[stored][:, spoken]
         relabel.see(run, r)
     log_posterior = total + many.log_prior(model, flat)
     if em is None:  # the reference is the best draw, known only now
@@ -48,8 +48,8 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
         {n: (("chain", "draw"), np.stack([s[n] for s in stats])) for n in stats[0]},
         coords={"chain": np.arange(chains), "draw": np.arange(draws)},
     ).assign(total_log_likelihood=(("chain", "draw"), total.reshape(shape)))
-    coords = {"chain": np.arange(chains), "draw": kept, "obs": np.arange(data.n)}
-    pointwise = pointwise.reshape(chains, len(kept), data.n)
+    coords = {"chain": np.arange(chains), "draw": kept, "obs": spoken}
+    pointwise = pointwise.reshape(chains, len(kept), len(spoken))
     fit = Fit(
         engine="mcmc",
         mixture=model,
@@ -69,6 +69,19 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     fit.groups["allocation"] = allocation(fit, relabel.total / (chains * draws))
     fit.groups["posterior_predictive"] = predictive(fit, np.random.default_rng(int(seed)))
     return fit
+
+
+def informative(data, log_label):
+    """Indices of the rows whose term depends on theta: weight zero, or nothing observed, is the same in every draw.
+
+    Pareto-smoothed LOO cannot be computed of a constant.
+    """
+    silent = np.isnan(data.x).all(axis=1)
+    if log_label is not None:
+        silent &= (log_label == log_label[:, :1]).all(axis=1)
+    if data.weight is not None:
+        silent |= data.weight == 0
+    return np.flatnonzero(~silent)
 
 
 def all_fields(model, data, posterior):
@@ -135,7 +148,10 @@ def allocation(fit, mean):
 
 
 def predictive(fit, rng):
-    """Replicated data sets from evenly spaced draws, at most PREDICTIVE per chain (labels respected)."""
+    """Replicated data sets from evenly spaced draws, at most PREDICTIVE per chain.
+
+    The known labels are kept, and the cells that were not observed are missing there too.
+    """
     import xarray as xr
 
     chains, draws = fit.shape
@@ -149,6 +165,7 @@ def predictive(fit, rng):
                 log_p = np.broadcast_to(np.log(theta["weight"]), (fit.data.n, model.components))
             z = draw_allocations(log_p if label is None else log_p + label, rng)
             x[c, j] = model.family.draw(z, rng, **model.own(theta))
+    x[:, :, np.isnan(fit.data.x)] = np.nan
     return xr.Dataset(
         {"x": (("chain", "draw", "obs", "feature"), x)},
         coords={
