@@ -100,8 +100,7 @@ def log_prior(mixture, fields):
         out = _log_prior(mixture, fields, theta)
     except (InputError, ValueError, np.linalg.LinAlgError):
         out = np.full(len(theta), np.nan)
-    first = sum(mixture.log_prior(theta[0]).values())
-    if not abs(out[0] - first) <= TOLERANCE * max(1.0, abs(first)):
+    if not np.isclose(out[0], sum(mixture.log_prior(theta[0]).values()), rtol=TOLERANCE, atol=TOLERANCE):
         out[:] = np.nan
     for s in np.flatnonzero(~np.isfinite(out)):
         out[s] = sum(mixture.log_prior(theta[s]).values())
