@@ -65,8 +65,8 @@ def test_the_exact_posterior_of_a1(a1, loss):
     _, z, share, pairs = a1
     every = set_partitions(8)
     assert len(every) == 4140
-    likely = share > 1e-8
-    exact = expected_losses(every, z[likely], share[likely], loss)
+    likely = (share > 1e-8) & (z[:, 0] == 0)  # an allocation and its mirror image are one partition
+    exact = expected_losses(every, z[likely], 2 * share[likely], loss)
     best = every[exact.argmin()]
     labels, value = search.estimate(z, loss, np.random.default_rng(0), share=share, pairs=pairs)
     assert value == pytest.approx(exact.min(), abs=28 * 256e-8)  # what the unlikely ones can add
@@ -136,11 +136,11 @@ def test_a_fit_by_em(a1):
     found = fit.partition("binder", seed=1)
     assert found.expected_loss == pytest.approx(exact.min(), abs=1e-9)
     np.testing.assert_array_equal(found.labels, every[exact.argmin()])
-    vi = fit.partition(seed=1)
+    vi = fit.partition(draws=100, seed=1)
     assert vi.losses.mean() == pytest.approx(vi.expected_loss, rel=1e-10) and vi.clusters == vi.labels.max() + 1
-    again = fit.partition(seed=1)
+    again = fit.partition(draws=100, seed=1)
     np.testing.assert_array_equal(vi.labels, again.labels)
-    assert vi.expected_loss == again.expected_loss and isinstance(fit.partition().seed, int)
+    assert vi.expected_loss == again.expected_loss and isinstance(fit.partition(draws=9).seed, int)
 
 
 def test_well_separated_clusters_are_found_whatever_the_labels():

@@ -73,11 +73,15 @@ def test_what_each_part_means(fit):
 
     same = {name: np.repeat(v[:1, :1], 4, axis=1) for name, v in fit.relabelled.items()}
     one = replace(fit, draws=same, log_posteriors=np.zeros((1, 4)), permutation=np.tile(np.arange(2), (1, 4, 1)))
-    found = one.predict_proba(NEW, interval=0.9)
+    border = 0.5 * one.theta(0, 0)["mean"].sum(axis=0, keepdims=True)
+    found = one.predict_proba(border, interval=0.9)
     np.testing.assert_allclose(found["parameter"], 0, atol=1e-15)
     np.testing.assert_allclose(found["mutual_information"], 0, atol=1e-14)
+    np.testing.assert_allclose(found["entropy"], found["expected_entropy"], atol=1e-14)
     np.testing.assert_allclose(found["upper"], found["lower"], atol=1e-14)
-    assert found["overlap"].values[4].min() > 0.05  # a row between the two clusters
+    r = one._responsibilities(one.theta(0, 0), border)
+    np.testing.assert_allclose(found["overlap"], r * (1 - r), rtol=1e-8)
+    assert found["overlap"].values.min() > 1e-3  # between the two clusters
 
 
 def test_classes_are_sums_of_components():
@@ -93,16 +97,30 @@ def test_co_clustering_does_not_see_the_labels(fit):
     np.testing.assert_allclose(fit.co_clustering(), expected, rtol=1e-9)
 
 
+def test_a_partition_does_not_see_the_labels(fit):
+    """The same draws, relabelled beforehand, have the same partition; for Binder to the last digits of its loss."""
+    from dataclasses import replace
+
+    still = replace(fit, draws=fit.relabelled, permutation=np.tile(np.arange(2), (*fit.shape, 1)))
+    for loss in ("vi", "binder"):
+        a, b = fit.partition(loss, draws=60, seed=1), still.partition(loss, draws=60, seed=1)
+        np.testing.assert_array_equal(a.labels, b.labels)
+        assert a.expected_loss == pytest.approx(b.expected_loss, rel=1e-9)
+    assert "clusters of 50 rows" in repr(a)
+
+
 def test_draws_of_the_allocations(fit):
-    """Frequencies of z against the mean responsibilities: |z| <= 5 for every row, and the labels are the relabelled."""
+    """Counts of z against the responsibilities, within Bernstein's bound at 1e-6 for all rows together; relabelled."""
     found = fit.draw_allocations(draws=60, seed=3)
     z = found["z"].values
     assert found["z"].dims == ("chain", "draw", "obs") and z.shape == (2, 60, 50) and z.dtype == np.uint8
     assert found.attrs["seed"] == 3
     r = each(fit, fit.data.x)[..., 1]
-    sd = np.sqrt((r * (1 - r)).sum(axis=0))
-    assert (np.abs((z == 1).sum(axis=(0, 1)) - r.sum(axis=0)) <= 5 * sd + 1e-9).all()
-    assert (np.abs((z == 1).sum(axis=(0, 1)) - (1 - r).sum(axis=0)) > 5 * sd + 1e-9).any()  # not the other labelling
+    variance, level = (r * (1 - r)).sum(axis=0), np.log(2 * r.shape[1] / 1e-6)
+    bound = level / 3 + np.sqrt(level**2 / 9 + 2 * level * variance)
+    count = (z == 1).sum(axis=(0, 1))
+    assert (np.abs(count - r.sum(axis=0)) <= bound).all()
+    assert (np.abs(count - (1 - r).sum(axis=0)) > bound).any()  # not the other labelling
     np.testing.assert_array_equal(z, fit.draw_allocations(draws=60, seed=3)["z"])
     assert (z != fit.draw_allocations(draws=60, seed=4)["z"].values).any()
     few = fit.draw_allocations(draws=7, seed=3)
