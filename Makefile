@@ -14,6 +14,8 @@ FOUND = $(or $(shell $(PYTHON) -c 'import platform; print(platform.python_versio
 ADVICE = bayesmix needs Python 3.12 or newer with its venv module, but "$(PYTHON)" is $(FOUND): install \
 Python 3.13 (https://www.python.org/downloads, or "pyenv install 3.13") or name another one, as in PYTHON=python3.13
 
+READER := models/inspect_in_arviz.py# reads a saved fit, and is no model
+
 .PHONY: demo test certify study bench reports lint format clean env
 .DELETE_ON_ERROR:
 
@@ -34,7 +36,8 @@ bench: env
 	@$(BIN)/python benchmarks/bench_em.py
 
 reports: env
-	@set -e; for model in $(wildcard models/*.py); do echo "$$model"; $(BIN)/bayesmix run $$model; done
+	@set -e; for model in $(filter-out $(READER),$(wildcard models/*.py)); do echo "$$model"; $(BIN)/bayesmix run $$model; done
+	@echo $(READER); $(BIN)/python $(READER)
 
 lint: env
 	@$(BIN)/ruff check .

@@ -28,7 +28,9 @@ ROWS = (
     ("spec.constraints",),
     ("spec.meeting", "spec.symmetry", "spec.coordinates"),  # the parts of a Mixture
     ("spec.mixture",),
-    ("spec.encode",),
+    ("spec.encode", "spec.many"),
+    ("predict", "partition"),  # the bodies of Fit's methods
+    ("clusters",),
     ("fit",),
     ("store",),
     ("em.fused", "em.progress"),
