@@ -60,6 +60,8 @@ _LAZY = {
     "diagnose": "bayesmix.diagnostics.diagnose",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
+    "plate_diagram": "bayesmix.report.plate",
+    "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
     "write_report": "bayesmix.report.page",
 }
 
