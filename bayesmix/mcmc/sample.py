@@ -9,11 +9,12 @@ from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.mcmc.certificate import certificate
 from bayesmix.mcmc.gibbs import gibbs_chains
+from bayesmix.mcmc.numpyro import numpyro_chains
 from bayesmix.mcmc.pack import pack
 from bayesmix.mcmc.samplers import Job, nutpie_chains, pymc_chains
 from bayesmix.mcmc.starts import LEAST_SHARE, disperse, laplace_shares, place
 
-SAMPLERS = {"nutpie": nutpie_chains, "pymc": pymc_chains, "gibbs": gibbs_chains}
+SAMPLERS = {"nutpie": nutpie_chains, "pymc": pymc_chains, "numpyro": numpyro_chains, "gibbs": gibbs_chains}
 
 
 def fit_mcmc(
@@ -40,8 +41,9 @@ def fit_mcmc(
         start: an EM `Fit` of the same model (chains go to its optima by Laplace mass, at least two to
             the best, dispersed by the Laplace covariance), "prior" (each chain from a prior draw), or
             None, which runs `fit_em` first.
-        sampler: "nutpie" or "pymc" (PyMC's own NUTS), or "gibbs" (conjugate blocked Gibbs: no compilation, for
-            conditionally conjugate priors); what ran is recorded, there is no silent fallback.
+        sampler: "nutpie", "pymc" (PyMC's own NUTS) or "numpyro" (needs `bayesmix[jax]`), or "gibbs" (conjugate
+            blocked Gibbs: no compilation, for conditionally conjugate priors); what ran is recorded, there is no
+            silent fallback.
         target_accept: NUTS's target acceptance rate.
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: chains that run at once; the draws do not depend on it.
