@@ -36,9 +36,9 @@ def model(enforce):
     return bm.Mixture(family, 2, weight=bm.Dirichlet(2.0), constraints=constraints)
 
 
-def exact(x, soft):
+def exact(x, soft, size=281):
     """(mean, sd) of each quantity under the hard or the soft posterior, by a sum over a grid."""
-    mu, w = np.linspace(-7, 7, 281), (np.arange(160) + 0.5) / 160
+    mu, w = np.linspace(-7, 7, size), (np.arange(160) + 0.5) / 160
     phi = np.exp(-0.5 * (x[:, None] - mu) ** 2)
     log_sigmoid = lambda t: -np.logaddexp(0, -t)  # noqa: E731
     gap = mu[None, :] - mu[:, None]
@@ -46,15 +46,16 @@ def exact(x, soft):
     log_prior = log_prior + (
         log_sigmoid(gap / WIDTH) if soft else np.select([gap > 0, gap == 0], [0.0, np.log(0.5)], -np.inf)
     )
-    mass, moments = 0.0, np.zeros((3, 2))
+    prior, mass, moments = np.exp(log_prior), 0.0, np.zeros((3, 2))
     for weight in w:
         wall = log_sigmoid((np.array([weight, 1 - weight]) - FLOOR) / FLOOR_WIDTH).sum()
         if not soft:
             wall = 0.0 if FLOOR <= weight <= 1 - FLOOR else -np.inf
         if wall == -np.inf:
             continue
-        rows = sum(np.log(weight * row[:, None] + (1 - weight) * row[None, :]) for row in phi)
-        p = np.exp(log_prior + rows + wall + np.log(weight * (1 - weight)) + 60.0)
+        p = prior * np.exp(wall) * weight * (1 - weight)
+        for row in phi:
+            p *= weight * row[:, None] + (1 - weight) * row[None, :]
         mass += p.sum()
         for q, value in enumerate((mu[:, None], mu[None, :], np.array(weight))):
             moments[q] += (p * value).sum(), (p * value**2).sum()
