@@ -40,6 +40,7 @@ def density(pymc_model, p):
     from numba import types
     from numba.core.types.function_type import CompileResultWAP
     from nutpie.compile_pymc import CompiledPyMCModel
+    from pytensor.link.numba.dispatch.basic import numba_njit
 
     function = pymc_model.logp_dlogp_function(ravel_inputs=True)._pytensor_function
     jitted = function.vm.jit_fn
@@ -53,7 +54,7 @@ def density(pymc_model, p):
     signature = types.Tuple([numba.typeof(a) for a in (np.zeros(p), *arrays)])
     by_address = bound(CompileResultWAP(jitted.overloads[(signature,)]), arrays)
 
-    @numba.njit(fastmath={"reassoc", "contract", "nsz"})
+    @numba_njit(fastmath={"reassoc", "contract", "nsz"})
     def affine(z, change, slope_z):
         u = np.empty(p)
         for i in range(p):
@@ -101,10 +102,11 @@ def density(pymc_model, p):
 def bound(function, arrays):
     """The jitted function args -> function(args + arrays), the arrays read in place and never copied."""
     import numba
+    from pytensor.link.numba.dispatch.basic import numba_njit  # njit without the wrappers that only Python needs
 
     if not arrays:
 
-        @numba.njit
+        @numba_njit
         def call(args):
             return function(args)
 
@@ -114,7 +116,7 @@ def bound(function, arrays):
     at = pointer()
 
     # the arrays are bound from the first to the last: the innermost function adds the last one
-    @numba.njit
+    @numba_njit
     def with_last(args):
         return function((*args, numba.carray(at(address), shape, dtype)))
 

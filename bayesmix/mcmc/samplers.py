@@ -1,7 +1,7 @@
 """NUTS by nutpie or by PyMC: each chain started exactly where asked, without jitter."""
 
-import time
 import warnings
+from threading import Lock
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from bayesmix.mcmc.chains import Chain, Job, Sampler, run_chains  # noqa: F401  
 from bayesmix.mcmc.whiten import whitening
 
 LARGE = 20  # dimensions above which a diagonal metric is not enough
-NAP = 0.002  # seconds between two looks at a running chain
+NAP = 0.05  # seconds between two looks at whether a running chain should stop
 
 
 def unconstrained_start(pymc_model, theta):
@@ -37,11 +37,13 @@ def natural_function(pymc_model):
         batch, vectorize_graph(fields, dict(zip(values, batch, strict=True))), mode="FAST_COMPILE"
     )
     ends = np.cumsum([int(np.prod(shapes[v.name])) for v in values])
+    turn = Lock()  # a PyTensor function keeps its values in one place: one thread at a time
 
     def natural(u):
         pieces = np.split(u, ends[:-1], axis=1)
         pieces = [part.reshape(len(u), *shapes[v.name]) for part, v in zip(pieces, values, strict=True)]
-        return dict(zip([rv.name for rv in pymc_model.free_RVs], evaluate(*pieces), strict=True))
+        with turn:
+            return dict(zip([rv.name for rv in pymc_model.free_RVs], evaluate(*pieces), strict=True))
 
     return natural
 
@@ -81,11 +83,13 @@ def nutpie_sampler(job):
                 adaptation="low_rank" if how["adaptation"] == "low rank" else "diag",
                 progress_callback=lambda state: tick(state[0].finished_draws / state[0].total_draws),
             )  # fmt: skip
-            while not run.is_finished:
-                if stop.is_set():
-                    return chain_of(run.abort(), lambda tree: natural(back(tree["posterior"]["z"].values[0])))
-                time.sleep(NAP)
-            return chain_of(run.wait(), lambda tree: natural(back(tree["posterior"]["z"].values[0])))
+            while True:
+                try:
+                    tree = run.abort() if stop.is_set() else run.wait(timeout=NAP)
+                    break
+                except TimeoutError:  # still running
+                    pass
+        return chain_of(tree, lambda tree: natural(back(tree["posterior"]["z"].values[0])))
 
     return Sampler(one, how, workers=job.workers)
 
