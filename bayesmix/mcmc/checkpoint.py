@@ -119,7 +119,7 @@ class Checkpoint:
     def _read(self, name):
         """The arrays of one file."""
         try:
-            with np.load(self.path / name, allow_pickle=False) as file:
+            with open(self.path / name, "rb") as handle, np.load(handle, allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             cure = "that file, and its chain is run again" if name.startswith("chain_") else "the folder and start anew"

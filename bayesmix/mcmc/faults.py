@@ -3,20 +3,19 @@
 import numpy as np
 
 
+@np.errstate(all="ignore")  # what overflows here is what is looked for
 def fault(problem, theta):
     """Why the log posterior at theta (coordinates of the data) is no finite number, or None where it is one."""
-    model = problem.mixture
-    with np.errstate(all="ignore"):
-        for name, value in theta.items():
-            if not np.isfinite(value).all():
-                return f"{entries(name, value, ~np.isfinite(value))}"
-        outside = "; ".join(wrong(model, theta))
-        try:
-            inner = problem.inward(theta)
-            _, rows = problem.responsibilities(inner)
-            terms = model.log_prior(inner)
-        except np.linalg.LinAlgError as error:
-            return f"{outside or 'a matrix cannot be factored'} ({error})"
+    for name, value in theta.items():
+        if not np.isfinite(value).all():
+            return entries(name, value, ~np.isfinite(value))
+    outside = "; ".join(wrong(problem.mixture, theta))
+    try:
+        inner = problem.inward(theta)
+        _, rows = problem.responsibilities(inner)
+        terms = problem.mixture.log_prior(inner)
+    except np.linalg.LinAlgError as error:
+        return f"{outside or 'a matrix cannot be factored'} ({error})"
     because = f": {outside}" if outside else ""
     weighed = np.ones(len(rows)) if problem.weight is None else problem.weight
     bad = np.flatnonzero(~np.isfinite(rows) & (weighed > 0))
@@ -35,8 +34,6 @@ def wrong(model, theta):
     weight = theta["weight"]
     if not model.is_constant("weight") and (weight <= 0).any():
         yield entries("weight", weight, weight <= 0)
-    elif not np.isclose(weight.sum(), 1):
-        yield f"the weights sum to {weight.sum():.6g}"
     for name, p in model.family.parameters.items():
         value = theta[name]
         if p.support.contains(value):
@@ -66,7 +63,7 @@ def blamed(problem, inner, theta, row):
     joint = np.asarray(problem.log_joint(inner, slice(row, row + 1)))[:, 0] if problem.parts is None else np.array([])
     spoilt = np.flatnonzero(np.isnan(joint))
     if len(spoilt) == 0:
-        return ""
+        return ", since no component has a density there" if len(joint) and (joint == -np.inf).all() else ""
     k = spoilt[0]
     fields = problem.mixture.family.parameters
     own = [f"{n}[{k}] = {np.array2string(theta[n][k if len(theta[n]) > 1 else 0], precision=6)}" for n in fields]

@@ -150,9 +150,14 @@ def run(model, data, asked, start, box, workers, progress):
         fit.groups["starts"] = dataset(model, data, began, ("chain",))
         return fit
 
-    fit = packed(result)
-    sound = without_spoilt(result, fit.log_posteriors, job, problem)
-    return fit if sound is result else packed(sound)
+    try:
+        fit = packed(result)
+        if np.isfinite(fit.log_posteriors).all():
+            return fit
+    except ValueError:  # NaN has met a routine that refuses it; if no draw is at fault it is raised again below
+        if without_spoilt(result, job, problem) is result:
+            raise
+    return packed(without_spoilt(result, job, problem))
 
 
 def place_chains(model, problem, data, em, start, chains, rng):
@@ -173,15 +178,16 @@ def said_start(start):
     return start if isinstance(start, str) else f"given {fingerprint(start)}"
 
 
-def without_spoilt(result, log_posteriors, job, problem):
+def without_spoilt(result, job, problem):
     """The Outcome without the chains that met a log posterior that is no finite number; the same if there are none."""
     chains, failed = dict(result.chains), dict(result.failed)
-    for number, values in zip(result.chains, log_posteriors, strict=True):
-        if not np.isfinite(values).all():
-            bad = int(np.argmin(np.isfinite(values)))
-            chain = chains.pop(number)
-            theta = job.starts[number] | {name: v[bad] for name, v in chain.draws.items()}
-            failed[number] = f"draw {bad}: {fault(problem, theta)}"
+    for number, chain in result.chains.items():
+        for s in range(len(chain)):
+            reason = fault(problem, job.starts[number] | {name: v[s] for name, v in chain.draws.items()})
+            if reason:
+                del chains[number]
+                failed[number] = f"draw {s}: {reason}"
+                break
     return result if len(chains) == len(result.chains) else outcome(chains, failed, {}, result.partial)
 
 

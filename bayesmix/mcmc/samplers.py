@@ -5,6 +5,7 @@ from threading import Lock
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.mcmc.callback import density
 from bayesmix.mcmc.chains import Chain, Job, Sampler, run_chains  # noqa: F401  (Job, run_chains: part of this door)
 from bayesmix.mcmc.whiten import whitening
@@ -20,6 +21,18 @@ def unconstrained_start(pymc_model, theta):
     own = {rv.name: theta[rv.name] for rv in pymc_model.free_RVs if rv.name in theta}
     point = make_initial_point_fn(model=pymc_model, overrides=own, jitter_rvs=set(), return_transformed=True)(0)
     return np.concatenate([np.ravel(point[v.name]) for v in pymc_model.value_vars]).astype(np.float64)
+
+
+def inside(pymc_model, point):
+    """Raise InputError where a start lies on the edge of a support, infinitely far out for NUTS."""
+    if np.isfinite(point).all():
+        return
+    shapes, at = pymc_model.eval_rv_shapes(), 0
+    for rv, value in zip(pymc_model.free_RVs, pymc_model.value_vars, strict=True):
+        size = int(np.prod(shapes[value.name]))
+        if not np.isfinite(point[at : at + size]).all():
+            raise InputError(f"the start lies on the edge of the support of `{rv.name}`; move it inside")
+        at += size
 
 
 def natural_function(pymc_model):
@@ -74,6 +87,7 @@ def nutpie_sampler(job):
             how = {"adaptation": "low rank"}
 
     def one(number, stop, tick):
+        inside(job.model, points[number])
         model, back = compiled.chain(points[number], *changes[number])
         with warnings.catch_warnings():
             hush()

@@ -73,6 +73,9 @@ def given(model, data, start, chains):
                 raise InputError(
                     f"fit_mcmc(start=...): `{name}` of chain {c} must have the shape {shape}, not {value.shape}."
                 )
+        total = out[-1]["weight"].sum()
+        if not np.isclose(total, 1):
+            raise InputError(f"fit_mcmc(start=...): the weights of chain {c} must sum to 1, not {total:g}.")
     return out
 
 
