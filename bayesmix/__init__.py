@@ -62,6 +62,7 @@ _LAZY = {
     "load": "bayesmix.store",
     "plate_diagram": "bayesmix.report.plate",
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
+    "resume": "bayesmix.mcmc.sample",
     "write_report": "bayesmix.report.page",
 }
 
@@ -120,5 +121,6 @@ __all__ = [
     "kmeans",
     "parameter",
     "read_data",
+    "resume",
     *_LAZY,
 ]

@@ -1,10 +1,11 @@
-"""NumPyro's NUTS on the PyMC model, all chains in one vectorised run (`pip install 'bayesmix[jax]'`)."""
+"""NumPyro's NUTS on the PyMC model (`pip install 'bayesmix[jax]'`)."""
 
 from importlib.util import find_spec
 
 import numpy as np
 
 from bayesmix.errors import InputError
+from bayesmix.mcmc.chains import Chain, Sampler
 
 STATISTICS = {  # NumPyro's name of each statistic -> nutpie's
     "diverging": "diverging",
@@ -15,8 +16,8 @@ STATISTICS = {  # NumPyro's name of each statistic -> nutpie's
 }
 
 
-def numpyro_chains(job, progress):
-    """Posterior draws and statistics of each chain; started exactly where asked, as every sampler here."""
+def numpyro_sampler(job):
+    """NumPyro's NUTS, started exactly where asked; one compilation serves all chains."""
     if find_spec("numpyro") is None or find_spec("jax") is None:
         raise InputError(
             'fit_mcmc(sampler="numpyro"): NumPyro is not installed; run pip install "bayesmix[jax]", or choose '
@@ -25,25 +26,22 @@ def numpyro_chains(job, progress):
     import jax
     from numpyro.infer import MCMC, NUTS
 
-    from bayesmix.mcmc.samplers import natural, unconstrained_start
+    from bayesmix.mcmc.samplers import inside, natural_function, unconstrained_start
 
-    potential = potential_of(job.model)
-    start = np.stack([unconstrained_start(job.model, theta) for theta in job.starts])
-    kernel = NUTS(potential_fn=potential, target_accept_prob=job.target_accept)
-    sampler = MCMC(
-        kernel, num_warmup=job.tune, num_samples=job.draws, num_chains=len(start), chain_method="vectorized",
-        progress_bar=False,
-    )  # fmt: skip
-    keys = jax.numpy.stack([jax.random.PRNGKey(int(seed)) for seed in job.seeds])
-    sampler.run(keys if len(start) > 1 else keys[0], init_params=start if len(start) > 1 else start[0],
-                extra_fields=tuple(STATISTICS))  # fmt: skip
-    progress(len(start), len(start))
-    u = np.asarray(sampler.get_samples(group_by_chain=True))
-    found = sampler.get_extra_fields(group_by_chain=True)
-    together = natural(job.model, u.reshape(-1, u.shape[-1]))
-    posterior = [{n: v.reshape(*u.shape[:2], *v.shape[1:])[c] for n, v in together.items()} for c in range(len(start))]
-    stats = [{ours: np.asarray(found[name])[c] for name, ours in STATISTICS.items()} for c in range(len(start))]
-    return posterior, stats, "numpyro", False
+    kernel = NUTS(potential_fn=potential_of(job.model), target_accept_prob=job.target_accept)
+    run = MCMC(kernel, num_warmup=job.tune, num_samples=job.draws, num_chains=1, progress_bar=False)
+    natural = natural_function(job.model)
+
+    def one(number, stop, tick):
+        point = unconstrained_start(job.model, job.starts[number])
+        inside(job.model, point)
+        key = jax.random.PRNGKey(int(job.seeds[number]))
+        run.run(key, init_params=jax.numpy.asarray(point), extra_fields=tuple(STATISTICS))
+        found = run.get_extra_fields()
+        stats = {ours: np.asarray(found[name]) for name, ours in STATISTICS.items()}
+        return Chain(natural(np.asarray(run.get_samples())), stats)
+
+    return Sampler(one, {"adaptation": "diagonal"})
 
 
 def potential_of(pymc_model):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bayesmix.diagnostics.diagnose import WHAT
+from bayesmix.mcmc.explicit_chains import cost
 from bayesmix.report import plots, words
 from bayesmix.report.plate import plate_diagram
 from bayesmix.report.style import data_uri
@@ -184,6 +185,8 @@ def _chains(mcmc, diagnosis):
     if stats is not None and "diverging" in stats:
         count, total = int(stats["diverging"].sum()), mcmc.log_posteriors.size
         text.append("No draw diverged." if count == 0 else f"{count} of {total} draws diverged.")
+    if mcmc.settings.get("latent") == "explicit":
+        text.append(cost(mcmc))
     homes = mcmc.settings.get("chain_modes")
     if homes and min(homes) >= 0 and len(mcmc.optima) > 1:
         text.append(f"The chains started near optima {', '.join(map(str, homes))} of the table above.")

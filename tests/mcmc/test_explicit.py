@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
+import arviz as az
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -128,3 +130,34 @@ def test_what_is_refused():
     with pytest.raises(bm.InputError, match='"marginal" or "explicit"'):
         spec.to_pymc(bm.Data(x), latent="both")
     spec.to_pymc(bm.Data(x, weight=np.ones(12)), latent="explicit")  # weights that say nothing
+
+
+def test_what_it_costs_is_said():
+    """From made-up chains: 2000 independent draws in 500 seconds."""
+    import xarray as xr
+
+    from bayesmix.mcmc.explicit_chains import cost
+
+    rng = np.random.default_rng(0)
+    stats = xr.Dataset({"seconds": (("chain", "draw"), np.full((4, 500), 0.25))})
+    fit = SimpleNamespace(log_posteriors=rng.normal(size=(4, 500)), groups={"sample_stats": stats})
+    said = cost(fit)
+    assert "500 s of sampling" in said and said.endswith(".")
+    effective = float(said.split(" gave ")[1].split()[0])
+    assert 1500 < effective < 2600
+    assert float(said.split(" a second")[0].split()[-1]) == pytest.approx(effective / 500, rel=0.05)
+
+
+@pytest.mark.certify
+def test_it_reproduces_the_exact_posterior_a1(golden):
+    """Eight rows, two components: few enough for z to mix."""
+    c = next(c for c in golden("exact_tiny") if c["name"].startswith("A1"))
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), sd=bm.Fixed(1)), 2)
+    fit = bm.fit_mcmc(model, bm.Data(c["y"]), draws=5000, tune=1000, seed=31, sampler="explicit")
+    assert fit.settings["latent"] == "explicit" and set(fit.draws) == {"weight", "mean", "sd"}
+    means = np.sort(fit.draws["mean"][..., 0], axis=-1)
+    for k in range(2):
+        mcse, sd = float(az.mcse(means[..., k])), c["ordered_mean_posterior_sd"][k]
+        assert mcse <= 0.02 * sd
+        assert abs(means[..., k].mean() - c["ordered_mean_posterior_mean"][k]) <= 5 * mcse
+    assert fit.groups["sample_stats"]["seconds"].shape == fit.shape

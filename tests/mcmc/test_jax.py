@@ -25,7 +25,7 @@ EXTRAS = {c.id: c for c in cases.extras()}
 def test_without_numpyro_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(numpyro, "find_spec", lambda name: None)
     with pytest.raises(bm.InputError, match=r'pip install "bayesmix\[jax\]"'):
-        numpyro.numpyro_chains(None, None)
+        numpyro.numpyro_sampler(None)
 
 
 def inputs(op):
