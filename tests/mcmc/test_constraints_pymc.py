@@ -90,12 +90,13 @@ def test_the_studys_quadrature_tells_the_forms_apart(study):
 @pytest.mark.certify
 @pytest.mark.parametrize("way", WAYS)
 def test_each_form_samples_its_own_posterior(study, way):
-    values, divergent = study.run(way, draws=2500 if way == "transform" else 5000, seed=101)
+    draws = {"transform": 6000, "potential": 12000, "soft": 5000}[way]  # effective draws differ fourfold
+    values, divergent = study.run(way, draws=draws, seed=101)
     right, other = (study.exact(study.problem().x[:, 0], soft=s) for s in ((way == "soft"), (way != "soft")))
     apart = []
     for value, (truth, sd), (wrong, _) in zip(values, right, other, strict=True):
         mcse = float(az.mcse(value))
-        assert mcse <= 0.03 * sd
+        assert mcse <= 0.02 * sd
         assert abs(value.mean() - truth) <= 5 * mcse
         apart.append(abs(value.mean() - wrong) / mcse)
     if way == "transform":
