@@ -11,8 +11,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesmix.errors import InputError
 from bayesmix.mcmc import missing
+from bayesmix.mcmc.explicit_chains import refuse_weights
 from bayesmix.mcmc.pymc_parts import believe, coords_of, dist_logp, gufunc_axes
 from bayesmix.spec.missing import filled
 
@@ -22,11 +22,7 @@ def explicit_model(mixture, data):
 
     Labels that leave a choice (sets of classes, probabilities of a reported label) are the Potential `log_label`.
     """
-    if data.weight is not None and (data.weight != 1).any():
-        raise InputError(
-            'to_pymc(latent="explicit"): a row of weight m would be m rows that share one z, which is another model; '
-            'repeat the rows instead, or use latent="marginal".'
-        )
+    refuse_weights(data)
     mixture = mixture.resolve(data)
     labels = mixture.log_label(data)
     labels = np.zeros((data.n, mixture.components)) if labels is None else labels

@@ -4,8 +4,18 @@ from time import perf_counter
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.mcmc.chains import Chain, Sampler
 from bayesmix.mcmc.samplers import pymc_sampler
+
+
+def refuse_weights(data):
+    """Raise InputError where rows are weighted: a row has one z, whatever its weight."""
+    if data.weight is not None and (data.weight != 1).any():
+        raise InputError(
+            "Data(weight=...): with explicit allocations a row of weight m would be m rows that share one z, which is "
+            'another model; repeat the rows instead, or sum z out (latent="marginal", any other sampler).'
+        )
 
 
 def explicit_sampler(job):

@@ -16,13 +16,17 @@ STATISTICS = {  # NumPyro's name of each statistic -> nutpie's
 }
 
 
-def numpyro_sampler(job):
-    """NumPyro's NUTS, started exactly where asked; one compilation serves all chains."""
+def require_numpyro(data=None):
+    """Raise InputError where NumPyro is not installed."""
     if find_spec("numpyro") is None or find_spec("jax") is None:
         raise InputError(
             'fit_mcmc(sampler="numpyro"): NumPyro is not installed; run pip install "bayesmix[jax]", or choose '
             'sampler="nutpie".'
         )
+
+
+def numpyro_sampler(job):
+    """NumPyro's NUTS, started exactly where asked; one compilation serves all chains."""
     import jax
     from numpyro.infer import MCMC, NUTS
 

@@ -13,10 +13,10 @@ from bayesmix.fit import Fit
 from bayesmix.mcmc.certificate import certificate
 from bayesmix.mcmc.chains import Job, outcome, run_chains
 from bayesmix.mcmc.checkpoint import Checkpoint, fingerprint, stored_arguments
-from bayesmix.mcmc.explicit_chains import explicit_sampler
+from bayesmix.mcmc.explicit_chains import explicit_sampler, refuse_weights
 from bayesmix.mcmc.faults import fault
 from bayesmix.mcmc.gibbs import gibbs_sampler
-from bayesmix.mcmc.numpyro import numpyro_sampler
+from bayesmix.mcmc.numpyro import numpyro_sampler, require_numpyro
 from bayesmix.mcmc.pack import pack
 from bayesmix.mcmc.samplers import nutpie_sampler, pymc_sampler
 from bayesmix.mcmc.starts import LEAST_SHARE, disperse, given, laplace_shares, place
@@ -26,6 +26,7 @@ SAMPLERS = {
     "nutpie": nutpie_sampler, "pymc": pymc_sampler, "numpyro": numpyro_sampler, "gibbs": gibbs_sampler,
     "explicit": explicit_sampler,
 }  # fmt: skip
+REQUIRED = {"numpyro": require_numpyro, "explicit": refuse_weights}  # checked before anything is computed
 
 
 def fit_mcmc(
@@ -84,6 +85,7 @@ def fit_mcmc(
             raise InputError(f"fit_mcmc({name}=...): expected a whole number of at least 1, got {value!r}.")
     if sampler not in SAMPLERS:
         raise InputError(f"fit_mcmc(sampler={sampler!r}): expected one of {tuple(SAMPLERS)}.")
+    REQUIRED.get(sampler, lambda data: None)(data)
     if permutation_moves and sampler != "gibbs":
         raise InputError(f'fit_mcmc(permutation_moves=True): only sampler="gibbs" has them, not {sampler!r}.')
     if start is not None and not isinstance(start, Fit | dict | list | tuple) and start != "prior":

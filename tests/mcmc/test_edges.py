@@ -24,8 +24,8 @@ def gradient(case, mode="FAST_COMPILE"):
     return {name: np.asarray(value, dtype=float) for name, value in start.items()}, at
 
 
-def edges(start):
-    """Named points: the weights and each field in turn far out, the rest where PyMC would start."""
+def edges(start, away):
+    """Named points: the weights and each field in turn far out by `away`, the rest near zero."""
     rng = np.random.default_rng(0)
     inside = {name: 0.3 * rng.normal(size=value.shape) for name, value in start.items()}
     yield "inside", inside
@@ -38,7 +38,7 @@ def edges(start):
             yield "the first weight zero", {**inside, name: first}
         elif value.ndim and len(value) > 1:
             far, same = np.array(value), np.array(value)
-            far[-1] += 12.0  # exp(12) data units for a logarithm
+            far[-1] += away
             same[:] = same[:1]
             yield f"{name} of one component far from the data", {**inside, name: far}
             yield f"{name} the same in all components", {**inside, name: same}
@@ -46,8 +46,12 @@ def edges(start):
 
 def all_finite(case, mode="FAST_COMPILE"):
     start, at = gradient(case, mode)
-    seen = 0
-    for what, point in edges(start):
+    ordered = any(c.enforce == "transform" and c.field != "weight" for c in case.model.constraints)
+    seen, away = (
+        0,
+        4.0 if ordered else 12.0,
+    )  # an ordered coordinate is the logarithm of a gap, maybe between logarithms
+    for what, point in edges(start, away):
         value, slope = at(point)
         assert np.isfinite(value), f"{what}: log posterior {value}"
         assert np.isfinite(slope).all(), f"{what}: gradient {slope}"

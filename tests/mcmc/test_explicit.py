@@ -127,6 +127,8 @@ def test_what_is_refused():
     spec = bm.Mixture(cases.family("gaussian_var", 1), 2)
     with pytest.raises(bm.InputError, match="share one z"):
         spec.to_pymc(bm.Data(x, weight=np.full(12, 2.0)), latent="explicit")
+    with pytest.raises(bm.InputError, match="share one z"):
+        bm.fit_mcmc(spec, bm.Data(x, weight=np.full(12, 2.0)), sampler="explicit")
     with pytest.raises(bm.InputError, match='"marginal" or "explicit"'):
         spec.to_pymc(bm.Data(x), latent="both")
     spec.to_pymc(bm.Data(x, weight=np.ones(12)), latent="explicit")  # weights that say nothing

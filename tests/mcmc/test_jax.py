@@ -25,7 +25,7 @@ EXTRAS = {c.id: c for c in cases.extras()}
 def test_without_numpyro_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(numpyro, "find_spec", lambda name: None)
     with pytest.raises(bm.InputError, match=r'pip install "bayesmix\[jax\]"'):
-        numpyro.numpyro_sampler(None)
+        bm.fit_mcmc(bm.Mixture(bm.Gaussian(), 2), bm.Data([0.0, 1.0, 2.0]), sampler="numpyro")
 
 
 def inputs(op):

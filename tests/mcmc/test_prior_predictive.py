@@ -83,3 +83,33 @@ def test_pymcs_forward_sampling_ignores_the_transform():
     with model:
         drawn = pm.draw(model["mean"], draws=200, random_seed=1, mode="FAST_COMPILE")[:, :, 0]
     assert (drawn[:, 1] < drawn[:, 0]).mean() > 0.8
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("latent", ["marginal", "explicit"])
+def test_pymcs_posterior_predictive_takes_theta_from_the_posterior(latent):
+    """Two components far apart and known weights: x follows each draw of theta, and z where it is explicit."""
+    import pymc as pm
+    import xarray as xr
+
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal([2.0, 0.0], 1.0), sd=bm.Fixed(0.01)), 2, weight=bm.Fixed(0.5),
+                       constraints=bm.Order("mean"))  # fmt: skip
+    rng, draws = np.random.default_rng(6), 60
+    mean = np.sort(rng.normal(size=(1, draws, 2, 1)), axis=2) + np.array([[-10.0], [10.0]])
+    posterior = {"mean": (("chain", "draw", "component", "feature"), mean)}
+    z = rng.integers(2, size=(1, draws, 50))
+    if latent == "explicit":
+        posterior["z"] = (("chain", "draw", "obs"), z)
+    coords = {"component": [0, 1], "feature": ["x0"]} | ({"obs": np.arange(50)} if latent == "explicit" else {})
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior, coords=coords)})
+    with model.to_pymc(bm.Data(X), latent=latent):
+        drawn = pm.sample_posterior_predictive(
+            tree, progressbar=False, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
+    x = drawn["posterior_predictive"]["x"].values[0, :, :, 0]
+    side = (x > 0).astype(int)
+    assert np.abs(x - np.take_along_axis(mean[0, :, :, 0], side, axis=1)).max() < 0.1
+    if latent == "explicit":
+        np.testing.assert_array_equal(side, z[0])
+    else:
+        assert abs(side.mean() - 0.5) <= 5 * 0.5 / np.sqrt(side.size)
