@@ -62,6 +62,9 @@ _LAZY = {
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
     "section": "bayesmix.report.story",
+    "plate_diagram": "bayesmix.report.plate",
+    "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
+    "resume": "bayesmix.mcmc.sample",
     "write_report": "bayesmix.report.page",
 }
 
@@ -121,6 +124,5 @@ __all__ = [
     "kmeans",
     "parameter",
     "read_data",
-    "section",
     *_LAZY,
 ]

@@ -120,7 +120,7 @@ def _command(add, name, summary, more=""):
 def _fit_options(sub):
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="report folder (default: reports/<name>)")
     sub.add_argument(
-        "--sampler", choices=("nutpie", "pymc", "gibbs"),
+        "--sampler", choices=("nutpie", "pymc", "numpyro", "gibbs", "explicit"),
         help="default: nutpie; gibbs needs conjugate priors and no compilation",
     )  # fmt: skip
     sub.add_argument("--seed", type=_seed, metavar="N", help="repeats a run (default: a fresh one, recorded)")

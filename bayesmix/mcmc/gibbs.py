@@ -13,34 +13,23 @@ import numpy as np
 
 from bayesmix.em.kernel import LOG_TINY, Problem
 from bayesmix.errors import InputError
-from bayesmix.mcmc.samplers import run_chains
+from bayesmix.mcmc.chains import Chain, Sampler
 from bayesmix.spec.truncated import draw_beta
 
 TRIES = 10_000  # redraws of one step until its constraints hold
 DIRICHLET_TRIES = 20  # redraws of the weights before they are moved pair by pair instead
 
 
-def gibbs_chains(job, progress):
-    """The chains of a `Job` (its `model` is the resolved Mixture), each of its own seed."""
+def gibbs_sampler(job):
+    """Draws the chains of a `Job` (its `model` is the resolved Mixture), each of its own seed."""
     problem = Problem.of(job.model, job.data)
     refuse(problem)
-    jobs = list(zip(job.starts, job.seeds, strict=True))
-    if job.workers > 1 and job.size > PARALLEL and len(jobs) > 1:
-        from joblib import Parallel, delayed
 
-        done, partial = [], False
-        calls = (delayed(chain)(problem, theta, seed, job) for theta, seed in jobs)
-        try:
-            for one in Parallel(n_jobs=job.workers, return_as="generator")(calls):
-                done.append(one)
-                progress(len(done), len(jobs))
-        except KeyboardInterrupt:
-            if not done:
-                raise
-            partial = True
-    else:
-        done, partial = run_chains(lambda t, s: chain(problem, t, s, job), *zip(*jobs, strict=True), 1, progress)
-    return done, [{} for _ in done], "gibbs", partial
+    def one(number, stop, tick):
+        return Chain(chain(problem, job.starts[number], job.seeds[number], job, stop, tick))
+
+    large = job.workers > 1 and job.size > PARALLEL
+    return Sampler(one, {}, workers=job.workers if large else 1, processes=large)
 
 
 PARALLEL = 20_000  # rows x components above which chains run in worker processes
@@ -83,8 +72,8 @@ def refuse(problem):
             )
 
 
-def chain(problem, theta, seed, job):
-    """field -> (draws, ...) of one chain, in the coordinates of the data."""
+def chain(problem, theta, seed, job, stop=None, tick=None):
+    """field -> (draws, ...) of one chain, in the coordinates of the data; stop and tick as in `mcmc.chains`."""
     rng = np.random.default_rng(int(seed))
     theta, kept = problem.inward(theta), []
     for step in range(-job.tune, job.draws):
@@ -93,8 +82,12 @@ def chain(problem, theta, seed, job):
             theta = permuted(problem, theta, rng)
         if step >= 0:
             kept.append(problem.outward(sort(problem, theta)))
-    free = [n for n in kept[0] if not problem.mixture.is_constant(n)]
-    return {n: np.stack([t[n] for t in kept]) for n in free}
+        if tick is not None and step % 50 == 0:
+            tick((step + job.tune) / (job.draws + job.tune))
+            if stop.is_set():
+                break
+    free = [n for n in theta if not problem.mixture.is_constant(n)]
+    return {n: np.stack([t[n] for t in kept]) for n in free} if kept else {}
 
 
 def sweep(problem, theta, rng):

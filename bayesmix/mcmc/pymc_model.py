@@ -3,47 +3,48 @@
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.model.core import UNSET
 
 from bayesmix.em.kernel import Problem
+from bayesmix.errors import InputError
 from bayesmix.mcmc import missing
 from bayesmix.mcmc.allocations import draw_allocations
+from bayesmix.mcmc.explicit import explicit_model
 from bayesmix.mcmc.mix_op import mix_rows
-from bayesmix.spec.families.composite import Composite
+from bayesmix.mcmc.pymc_parts import believe, coords_of, dist_logp, gufunc_axes
 from bayesmix.spec.missing import filled
 
 
-def to_pymc(mixture, data):
+def to_pymc(mixture, data, latent="marginal"):
     """The mixture as a `pm.Model`: free RVs named like the fields, one observed `x`, z summed out.
 
     `x` has one log-likelihood value per row (row weights included), so pointwise log likelihood, LOO
     and predictive draws all follow. Its rows are read from `features`, the sufficient statistics of
     x about its mean; Fixed fields are constants. Missing cells are summed out: `x` holds filler where
-    `observed_cells` is 0. Constraints with enforce="transform" live in the
-    transforms of their RVs, the others are Potentials named like their term. Forward draws
-    (`pm.sample_prior_predictive`) ignore both; `mixture.draw_prior` obeys them.
+    `observed_cells` is 0.
+
+    Constraints with enforce="transform" live in the transforms of their RVs, the others are Potentials named
+    like their term. PyMC's forward sampling of priors looks at neither: `pm.sample_prior_predictive` on this
+    model draws theta as if there were no constraints (of Potentials it warns, of transforms it does not).
+    `bm.sample_prior_predictive` obeys them. `pm.sample_posterior_predictive` needs no care: it takes theta
+    from the posterior and draws only x.
+
+    Args:
+        mixture: a `Mixture`.
+        data: a `Data`.
+        latent: "marginal", or "explicit" for the textbook model with a `pm.Categorical` allocation of every
+            row (`bayesmix.mcmc.explicit`): the same posterior of theta, hundreds of times dearer, for small data.
+
+    Raises:
+        InputError: `latent` is neither, or the explicit model is asked for beside row weights.
     """
+    if latent not in ("marginal", "explicit"):
+        raise InputError(f'to_pymc(latent={latent!r}): expected "marginal" or "explicit".')
+    if latent == "explicit":
+        return explicit_model(mixture, data)
     mixture = mixture.resolve(data)
     family, problem = mixture.family, Problem.of(mixture, data)
-    coords = mixture.coords(data)
-    used = {dim for name in mixture.parameters for dim in mixture.dims(name)} | {
-        "component",
-        "feature",
-        "obs",
-    }
-    with pm.Model(coords={dim: coords[dim] for dim in coords if dim in used}) as model:
-        theta = {}
-        if mixture.is_constant("weight"):
-            theta["weight"] = pt.as_tensor(problem.central["weight"])
-        else:
-            theta["weight"] = mixture.weight.rv("weight", theta, mixture.dims("weight"))
-        for name in family.order:
-            shape = mixture.field_shape(name, data.d)
-            value = family.parameters[name].prior.rv(name, family.scope(name, theta), mixture.dims(name))
-            theta[name] = pt.specify_shape(pt.as_tensor(value), shape)
-        _constrain(model, mixture, theta)
-
-        theta = {name: theta[name] for name in mixture.parameters}
+    with pm.Model(coords=coords_of(mixture, data)) as model:
+        theta = believe(model, mixture, data)
         x = pm.Data("x_data", filled(data.x), dims=("obs", "feature"))
         seen = ~np.isnan(data.x)
         if data.missing:
@@ -61,8 +62,6 @@ def to_pymc(mixture, data):
             features, base = np.zeros((0, data.n)), np.zeros(data.n)
         features, base = pm.Data("features", features), pm.Data("base", base)
         origin = pm.Data("origin", problem.origin)
-        letters = iter("abceghijklmopqrstuvwxyz")
-        axes = ["(" + ",".join(next(letters) for _ in range(v.ndim)) + ")" for v in theta.values()]
         pm.CustomDist(
             "x",
             *theta.values(),
@@ -73,26 +72,11 @@ def to_pymc(mixture, data):
             origin,
             logp=_row_logp(mixture, seen, layout),
             random=_row_random(mixture, data),
-            signature=",".join(axes) + ",(f,n),(n),(K,n),(n),(d)->(n,d)",
+            signature=gufunc_axes(theta.values()) + ",(f,n),(n),(K,n),(n),(d)->(n,d)",
             observed=x,
             dims=("obs", "feature"),
         )
     return model
-
-
-def _constrain(model, mixture, theta):
-    """Hang the transforms and potentials of the constraints onto the model."""
-    chosen = {}
-    for c in mixture.constraints:
-        if c.enforce != "transform":
-            pm.Potential(c.name, c.potential(theta))
-        elif not mixture.is_constant(c.field):
-            rv = model[c.field]
-            chosen[c.field] = c.transform(chosen.get(c.field, model.rvs_to_transforms[rv]))
-    for field, transform in chosen.items():
-        rv = model[field]
-        del model.values_to_rvs[model.rvs_to_values[rv]]
-        model.create_value_var(rv, default_transform=transform, transform=UNSET)
 
 
 def _row_logp(mixture, seen, layout):
@@ -123,17 +107,6 @@ def _row_logp(mixture, seen, layout):
         return mix(family.natural(pt, **own), *per_row)
 
     return logp
-
-
-def dist_logp(family, x, own):
-    """log f_k(x_i) by PyMC's own distribution: (n, K)."""
-    if isinstance(family, Composite):
-        return family.assemble(pt, x, own, dist_logp)
-    dist = family.dist(**own)
-    scalar = dist.owner.op.ndim_supp == 0
-    value = x if scalar and dist.ndim == 1 else x[:, None, :]
-    out = pm.logp(dist, value)
-    return out.sum(axis=-1) if out.ndim == 3 else out
 
 
 def _row_random(mixture, data):

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime
 
 from bayesmix.diagnostics.diagnose import WHAT
+from bayesmix.mcmc.explicit_chains import cost
 from bayesmix.report import plots, words
 from bayesmix.report.parts import Section
 from bayesmix.report.parts import picture as _picture
+from bayesmix.report.plate import plate_diagram
 from bayesmix.report.words import Table, frame_table, number
 from bayesmix.store import versions
 
@@ -16,7 +18,7 @@ def sections(em, mcmc, diagnosis, comparison, proba, title, command, story=()):
     parts = [
         *story,
         _certificate(em, mcmc),
-        Section("model", "The model", words.model_sentences(fit), tables=(words.prior_table(fit),)),
+        _model(fit),
         Section("data", "The data", words.data_sentences(fit.data), tables=(words.data_table(fit.data),)),
     ]
     census = em if em is not None else mcmc
@@ -61,6 +63,17 @@ def _subtitle(em, mcmc):
     partial = [f.engine.upper() for f in (em, mcmc) if f is not None and f.settings.get("partial")]
     parts += [f"{' and '.join(partial)} ended early by Ctrl-C"] * bool(partial)
     return "; ".join(parts) + "."
+
+
+def _model(fit):
+    alt = f"Plate diagram: priors, {', '.join(fit.mixture.parameters)}, the allocation z and the data x of every row."
+    caption = (
+        "What the model says of how the data came about, from top to bottom. Circles are variables, shaded where "
+        "observed and half shaded where partly; dots are known constants, squares constraints; a frame holds what "
+        "is repeated."
+    )
+    picture = _picture(plate_diagram(fit.mixture, fit.data), alt, caption, small=True)
+    return Section("model", "The model", words.model_sentences(fit), (picture,), (words.prior_table(fit),))
 
 
 def _certificate(em, mcmc):
@@ -150,6 +163,8 @@ def _chains(mcmc, diagnosis):
     if stats is not None and "diverging" in stats:
         count, total = int(stats["diverging"].sum()), mcmc.log_posteriors.size
         text.append("No draw diverged." if count == 0 else f"{count} of {total} draws diverged.")
+    if mcmc.settings.get("latent") == "explicit":
+        text.append(cost(mcmc))
     homes = mcmc.settings.get("chain_modes")
     if homes and min(homes) >= 0 and len(mcmc.optima) > 1:
         text.append(f"The chains started near optima {', '.join(map(str, homes))} of the table above.")

@@ -202,8 +202,8 @@ class Mixture(Meeting, Symmetry, Coordinates):
         family = self.family.moved(by)
         return None if family is None else replace(self, family=family)
 
-    def to_pymc(self, data):
-        """The model as a plain `pm.Model`, to read, sample and extend."""
+    def to_pymc(self, data, latent="marginal"):
+        """The model as a plain `pm.Model`, to read, sample and extend; latent="explicit" keeps z as a variable."""
         from bayesmix.mcmc.pymc_model import to_pymc
 
-        return to_pymc(self, data)
+        return to_pymc(self, data, latent)

@@ -80,7 +80,7 @@ def test_nothing_comes_from_outside(report, outline):
 
 
 def test_every_image_is_a_data_uri_with_a_text(outline):
-    assert len(outline.images) == 8
+    assert len(outline.images) == 9
     for image in outline.images:
         assert image["src"].startswith(("data:image/svg+xml;base64,", "data:image/png;base64,"))
         assert len(image["alt"]) > 20
