@@ -92,6 +92,10 @@ def _work(model, data, engine, plan, out, title, args, story=None):
     from bayesmix.report import terminal
 
     clock, story = terminal.Clock(), story or Story()
+    if args.checkpoint is not None and plan["seed"] is None:
+        from bayesmix.mcmc.checkpoint import stored_seed
+
+        plan = plan | {"seed": stored_seed(args.checkpoint)}
     with terminal.progress("EM restarts") as step:
         em = fit_em(model, data, restarts=plan["restarts"], seed=plan["seed"], progress=step, **plan.get("em", {}))
     terminal.show_modes(em)
@@ -145,6 +149,7 @@ def _sample(em, engine, plan, out, title, args, story):
             start=em,
             seed=em.settings["seed"],
             workers=args.workers,
+            checkpoint=args.checkpoint,
             progress=step,
         )
     with terminal.waiting("diagnosing and comparing"):

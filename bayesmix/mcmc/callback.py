@@ -44,7 +44,7 @@ def density(pymc_model, p):
 
     function = pymc_model.logp_dlogp_function(ravel_inputs=True)._pytensor_function
     jitted = function.vm.jit_fn
-    arrays = [np.ascontiguousarray(s.get_value(borrow=True)) for s in function.get_shared()]
+    arrays = [np.require(s.get_value(borrow=True), requirements=["C", "W"]) for s in function.get_shared()]
 
     def evaluate(u):
         value, slope = jitted(u, *arrays)

@@ -117,7 +117,8 @@ def run_chains(sampler, job, problem, *, done=None, keep=None, progress=None):
             while waiting:
                 ready, _ = wait(waiting, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
                 for future in ready:
-                    take(waiting.pop(future), future)
+                    take(waiting[future], future)
+                    del waiting[future]  # not earlier: Ctrl-C may come between the two
                 say()
         except KeyboardInterrupt:
             partial = True

@@ -154,6 +154,11 @@ def stored_arguments(path):
     return decode(said["model"]), data, said["asked"]
 
 
+def stored_seed(path):
+    """The seed of the checkpoint in a folder, or None if there is none yet."""
+    return read_json(Path(path))["asked"]["seed"] if (Path(path) / "fit.json").exists() else None
+
+
 def read_json(path):
     """fit.json of a checkpoint."""
     try:
