@@ -89,7 +89,7 @@ def test_hard_constraints_on_a1(golden, floor):
 
 def test_weights_under_a_floor_that_redrawing_cannot_meet():
     """Five components, floor .19: the simplex left is tiny, so pairs of weights move; against rejection-free truth."""
-    from bayesmix.mcmc.gibbs import draw_weight
+    from bayesmix.mcmc.gibbs_steps import draw_weight
 
     floor, K, a = 0.19, 5, 3.0
     model = bm.Mixture(bm.Poisson(), K, weight=bm.Dirichlet(a), constraints=(bm.MinWeight(floor),))
