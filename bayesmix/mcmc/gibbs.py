@@ -20,6 +20,7 @@ from bayesmix.mcmc.gibbs_whole import Whole
 from bayesmix.mcmc.samplers import run_chains
 
 PARALLEL = 20_000  # rows x components above which chains that NumPy draws run in worker processes
+LOOK = 50  # sweeps between two looks at whether to stop
 
 
 def gibbs_chains(job, progress):
@@ -42,15 +43,14 @@ def gibbs_chains(job, progress):
                 raise
             partial = True
     else:
-        stop, whole = Event(), Whole.of(problem)
-        workers = job.workers if job.size > PARALLEL or whole is not None else 1
+        stop = Event()
+        workers = job.workers if job.size > PARALLEL or Whole.of(problem) is not None else 1
         try:
             done, partial = run_chains(
-                lambda theta, seed: chain(problem, theta, seed, job, whole, stop),
-                *zip(*jobs, strict=True), workers, progress,
-            )  # fmt: skip
+                lambda theta, seed: chain(problem, theta, seed, job, stop), *zip(*jobs, strict=True), workers, progress
+            )
         finally:
-            stop.set()  # threads of chains that nobody waits for any more
+            stop.set()  # for the threads of chains that nobody waits for any more
     return done, [{} for _ in done], "gibbs", partial
 
 
@@ -91,24 +91,30 @@ def refuse(problem):
             )
 
 
-def chain(problem, theta, seed, job, whole=None, stop=None):
-    """field -> (draws, ...) of one chain, in the coordinates of the data; None once `stop` is set."""
+def chain(problem, theta, seed, job, stop=None, tick=None):
+    """field -> (draws, ...) of one chain, in the coordinates of the data.
+
+    stop: an event that ends the chain early, with the draws it has. tick: called with the share that is done.
+    """
     rng = np.random.default_rng(int(seed))
-    theta, count = problem.inward(theta), job.tune + job.draws
+    theta, count, whole = problem.inward(theta), job.tune + job.draws, Whole.of(problem)
     if whole is not None:
-        draws = whole.chain(theta, rng, count, stop)
-        if draws is None:
-            return None
+        draws = whole.chain(theta, rng, count, stop, tick)
         draws = {name: value[job.tune :] for name, value in draws.items()}
     else:
         kept = []
         for step in range(count):
-            if stop is not None and stop.is_set():
-                return None
             theta = sweep(problem, theta, rng)
             if step >= job.tune:
                 kept.append(theta)
-        draws = {name: np.stack([t[name] for t in kept]) for name in theta}
+            if step % LOOK == 0:
+                if tick is not None:
+                    tick(step / count)
+                if stop is not None and stop.is_set():
+                    break
+        draws = {name: np.stack([t[name] for t in kept]) for name in theta} if kept else {}
+    if not len(draws.get("weight", ())):
+        return {}
     if job.permutation_moves:
         draws = permuted(problem, draws, rng)
     draws = problem.outward(sort(problem, draws))

@@ -36,8 +36,8 @@ class Whole:
         law = priors(problem, name)
         return None if law is None else cls(problem, name, law)
 
-    def chain(self, theta, rng, count, stop):
-        """field -> (count, ...) after each sweep from theta, in centred coordinates; None once `stop` is set."""
+    def chain(self, theta, rng, count, stop=None, tick=None):
+        """field -> (count, ...) after each sweep from theta, in centred coordinates; fewer once `stop` is set."""
         from bayesmix.em.fused import NONE_2D, up2, up4
         from bayesmix.mcmc import gibbs_gaussian as compiled
         from bayesmix.mcmc.gibbs_rows import fixed
@@ -52,8 +52,8 @@ class Whole:
         step = max(1, int(AT_ONCE / (len(problem.x) * K * F)))
         done = 0
         while done < count:
-            if stop.is_set():
-                return None
+            if stop is not None and stop.is_set():
+                break
             done, left = compiled.sweeps(
                 kind, fixed(problem.columns), fixed(label), law, rng, done, min(done + step, count),
                 state.weight, state.mean, state.scale, state.P, state.log_det, stats.ravel(), kept,
@@ -64,10 +64,10 @@ class Whole:
                 for into, value in zip(kept, (state.weight, state.mean, state.scale), strict=True):
                     into[done] = value.ravel()
                 done += 1
-        return {
-            n: flat.reshape(count, *theta[n].shape)
-            for n, flat in zip(("weight", "mean", self.scale), kept, strict=True)
-        }
+            if tick is not None:
+                tick(done / count)
+        names = ("weight", "mean", self.scale)
+        return {n: flat[:done].reshape(done, *theta[n].shape) for n, flat in zip(names, kept, strict=True)}
 
     def finish(self, theta, stats, left, rng):
         """theta after the sweep that the compiled code could not finish."""
