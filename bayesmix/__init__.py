@@ -61,6 +61,7 @@ _LAZY = {
     "diagnose": "bayesmix.diagnostics.diagnose",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
+    "resume": "bayesmix.mcmc.sample",
     "write_report": "bayesmix.report.page",
 }
 
@@ -119,5 +120,6 @@ __all__ = [
     "kmeans",
     "parameter",
     "read_data",
+    "resume",
     *_LAZY,
 ]

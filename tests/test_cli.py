@@ -323,6 +323,25 @@ def test_a_script_whose_name_is_taken_does_not_replace_the_module(here, no_pymc)
     assert sys.modules["json"] is json and json.dumps([1]) == "[1]"
 
 
+# ---- checkpoints -------------------------------------------------------------------------------------
+
+
+def test_a_killed_run_is_continued_by_the_same_command(here, no_pymc, capsys):
+    """Without --seed: the second run takes the seed of the checkpoint, and with it the same EM optima."""
+    import json
+
+    command = ["fit", FAITHFUL, "-k", "2", *COLUMNS, "--restarts", "3", "--checkpoint", "box", "--out", "r"]
+    assert main(command) == 0
+    assert no_pymc[0]["checkpoint"] == Path("box")
+    Path("box").mkdir()
+    Path("box/fit.json").write_text(json.dumps({"format": 1, "asked": {"seed": 31}}))
+    assert main(command) == 0
+    assert no_pymc[1]["seed"] == 31 and no_pymc[1]["start"].settings["seed"] == 31
+    capsys.readouterr()
+    Path("box/fit.json").write_text("{")
+    assert "fit.json is damaged" in refused(capsys, *command)
+
+
 # ---- Ctrl-C ------------------------------------------------------------------------------------------
 
 

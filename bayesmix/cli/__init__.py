@@ -123,6 +123,10 @@ def _fit_options(sub):
         "--sampler", choices=("nutpie", "pymc", "gibbs"),
         help="default: nutpie; gibbs needs conjugate priors and no compilation",
     )  # fmt: skip
+    sub.add_argument(
+        "--checkpoint", type=Path, metavar="FOLDER",
+        help="write each chain here as it finishes; the same command again runs only what is missing",
+    )  # fmt: skip
     sub.add_argument("--seed", type=_seed, metavar="N", help="repeats a run (default: a fresh one, recorded)")
     sub.add_argument(
         "--workers",

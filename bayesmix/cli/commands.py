@@ -89,6 +89,10 @@ def _work(model, data, engine, plan, out, title, args):
     from bayesmix.em.fit_em import fit_em
     from bayesmix.report import terminal
 
+    if args.checkpoint is not None and plan["seed"] is None:
+        from bayesmix.mcmc.checkpoint import stored_seed
+
+        plan = plan | {"seed": stored_seed(args.checkpoint)}
     clock = terminal.Clock()
     with terminal.progress("EM restarts") as step:
         em = fit_em(model, data, restarts=plan["restarts"], seed=plan["seed"], progress=step)
@@ -139,6 +143,7 @@ def _sample(em, engine, plan, out, title, args):
             start=em,
             seed=em.settings["seed"],
             workers=args.workers,
+            checkpoint=args.checkpoint,
             progress=step,
         )
     with terminal.waiting("diagnosing and comparing"):

@@ -150,8 +150,8 @@ def posterior(model, data, rng, draws, thin, tune, sampler):
             model, data, draws=draws * thin, tune=tune, chains=1, start="prior", sampler=sampler, seed=seed, workers=1
         )
         return {name: value[0, thin - 1 :: thin] for name, value in fit.draws.items()}
+    from bayesmix.mcmc.chains import Job
     from bayesmix.mcmc.gibbs import chain, refuse
-    from bayesmix.mcmc.samplers import Job
 
     problem, start = Problem.of(model, data), model.draw_prior(rng, data.d)
     refuse(problem)

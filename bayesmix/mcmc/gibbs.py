@@ -8,50 +8,32 @@ References: Diebolt & Robert (1994), JRSS B 56:363-375; Frühwirth-Schnatter (20
 Markov Switching Models, section 3.5.3 (random permutation sampler).
 """
 
-from threading import Event
-
 import numpy as np
 
 from bayesmix.em import kernel
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
+from bayesmix.mcmc.chains import Chain, Sampler
 from bayesmix.mcmc.gibbs_steps import sorted_away, sweep
 from bayesmix.mcmc.gibbs_whole import Whole
-from bayesmix.mcmc.samplers import run_chains
 
 PARALLEL = 20_000  # rows x components above which chains that NumPy draws run in worker processes
 LOOK = 50  # sweeps between two looks at whether to stop
 
 
-def gibbs_chains(job, progress):
-    """The chains of a `Job` (its `model` is the resolved Mixture), each of its own seed."""
+def gibbs_sampler(job):
+    """Draws the chains of a `Job` (its `model` is the resolved Mixture), each of its own seed."""
     problem = Problem.of(job.model, job.data)
     refuse(problem)
-    jobs = list(zip(job.starts, job.seeds, strict=True))
-    numpy_only = not kernel.COMPILED or problem.weight is not None or problem.parts is not None
-    if numpy_only and job.workers > 1 and job.size > PARALLEL and len(jobs) > 1:
-        from joblib import Parallel, delayed
 
-        done, partial = [], False
-        calls = (delayed(chain)(problem, theta, seed, job) for theta, seed in jobs)
-        try:
-            for one in Parallel(n_jobs=job.workers, return_as="generator")(calls):
-                done.append(one)
-                progress(len(done), len(jobs))
-        except KeyboardInterrupt:
-            if not done:
-                raise
-            partial = True
-    else:
-        stop = Event()
-        workers = job.workers if job.size > PARALLEL or Whole.of(problem) is not None else 1
-        try:
-            done, partial = run_chains(
-                lambda theta, seed: chain(problem, theta, seed, job, stop), *zip(*jobs, strict=True), workers, progress
-            )
-        finally:
-            stop.set()  # for the threads of chains that nobody waits for any more
-    return done, [{} for _ in done], "gibbs", partial
+    def one(number, stop, tick):
+        return Chain(chain(problem, job.starts[number], job.seeds[number], job, stop, tick))
+
+    if Whole.of(problem) is not None:
+        return Sampler(one, {}, workers=job.workers)
+    large = job.workers > 1 and job.size > PARALLEL
+    numpy_only = not kernel.COMPILED or problem.weight is not None or problem.parts is not None
+    return Sampler(one, {}, workers=job.workers if large else 1, processes=large and numpy_only)
 
 
 def refuse(problem):
@@ -92,10 +74,7 @@ def refuse(problem):
 
 
 def chain(problem, theta, seed, job, stop=None, tick=None):
-    """field -> (draws, ...) of one chain, in the coordinates of the data.
-
-    stop: an event that ends the chain early, with the draws it has. tick: called with the share that is done.
-    """
+    """field -> (draws, ...) of one chain, in the coordinates of the data; stop and tick as in `mcmc.chains`."""
     rng = np.random.default_rng(int(seed))
     theta, count, whole = problem.inward(theta), job.tune + job.draws, Whole.of(problem)
     if whole is not None:

@@ -17,10 +17,11 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 from pytensor.tensor.math import Sum
 from pytensor.tensor.rewriting.basic import register_canonicalize
 
-from bayesmix.em.kernel import soften
+from bayesmix.em import kernel
+from bayesmix.em.fused import FAST, ROWS, collect, exp, get, put, scores, up2, up4
 
-BLOCK = 128  # rows at a time: the scores of a block stay in the first-level cache
-VERSION = 1  # part of PyTensor's cache key, which does not see the source: raise it with every change
+TINY = -600.0  # exp of less counts as exp(-600): times a feature or a weight it would be denormal, and slow
+VERSION = 2  # part of PyTensor's cache key, which does not see the source: raise it with every change
 
 
 def mix_rows(features, W, log_label, base, weight):
@@ -51,7 +52,7 @@ class MixRows(_Mix):
 
     def perform(self, node, inputs, outputs):
         features, W, log_label, base, weight = inputs
-        outputs[0][0] = weight * (soften(W @ features + log_label, 1.0)[1] + base)
+        outputs[0][0] = weight * (kernel.soften(W @ features + log_label, 1.0)[1] + base)
 
     def pullback(self, inputs, outputs, cotangents):
         features, W, log_label, base, weight = inputs
@@ -69,7 +70,7 @@ class MixSum(_Mix):
 
     def perform(self, node, inputs, outputs):
         features, W, log_label, base, weight = inputs
-        r, rows, _ = soften(W @ features + log_label, 1.0)
+        r, rows, _ = kernel.soften(W @ features + log_label, 1.0)
         outputs[0][0] = np.asarray(weight @ (rows + base))
         outputs[1][0] = (r * weight) @ features.T
 
@@ -90,77 +91,85 @@ def sum_of_rows_in_one_pass(fgraph, node):
     return None
 
 
-@numba_njit
-def exp_into(x):
-    """exp of x <= 0 in place, to 2 ulp: 2^j times a polynomial; below -600, where it is nothing, exp(-600).
+@numba_njit(fastmath=FAST, error_model="numpy")
+def soften(joint, K, log_label, start, m, top, total):
+    """joint[k, i] = exp(l_ki - top_i) of m rows, in place; top (ROWS,) their maximum, total (ROWS,) their sum.
 
-    Numba has no vectorised exp; results smaller than that would be denormal, and denormals are slow.
+    All arrays but log_label are flat, with ROWS columns.
     """
-    n = len(x)
-    scale = np.empty(n, np.int64)
-    for i in range(n):
-        v = max(x[i], -600.0)
-        j = np.floor(v * 1.4426950408889634 + 0.5)
-        scale[i] = (np.int64(j) + 1023) << 52
-        v = (v - j * 0.693147180369123816490) - j * 1.90821492927058770002e-10
-        p = 1.0 / 6227020800.0
-        p = p * v + 1.0 / 479001600.0
-        p = p * v + 1.0 / 39916800.0
-        p = p * v + 1.0 / 3628800.0
-        p = p * v + 1.0 / 362880.0
-        p = p * v + 1.0 / 40320.0
-        p = p * v + 1.0 / 5040.0
-        p = p * v + 1.0 / 720.0
-        p = p * v + 1.0 / 120.0
-        p = p * v + 1.0 / 24.0
-        p = p * v + 1.0 / 6.0
-        p = p * v + 0.5
-        p = p * v + 1.0
-        x[i] = p * v + 1.0
-    power = scale.view(np.float64)
-    for i in range(n):
-        x[i] *= power[i]
+    for k in range(K):
+        for i in range(m):
+            put(joint, k * ROWS + i, get(joint, k * ROWS + i) + log_label[k, start + i])
+    for i in range(ROWS):
+        put(top, i, get(joint, i))
+        put(total, i, 0.0)
+    for k in range(1, K):
+        for i in range(ROWS):
+            v = get(joint, k * ROWS + i)
+            put(top, i, v if v > get(top, i) else get(top, i))
+    for k in range(K):
+        for i in range(ROWS):
+            v = get(joint, k * ROWS + i) - get(top, i)
+            v = exp(v if v > TINY else TINY)
+            put(joint, k * ROWS + i, v)
+            put(total, i, get(total, i) + v)
+
+
+@numba_njit(fastmath=FAST, error_model="numpy")
+def sum_logs(total, weight, start, m):
+    """sum_i weight_i log total_i of m rows: one log for eight rows of equal weight, whose product is at most K^8."""
+    out, i = 0.0, 0
+    while i < m:
+        stop, product, equal, first = min(i + 8, m), 1.0, True, weight[start + i]
+        for j in range(i, stop):
+            product *= get(total, j)
+            equal &= weight[start + j] == first
+        if equal:
+            out += first * np.log(product)
+        else:
+            for j in range(i, stop):
+                out += weight[start + j] * np.log(get(total, j))
+        i = stop
+    return out
+
+
+@numba_njit(fastmath=FAST, error_model="numpy")
+def fill(features, start, m, phi):
+    """The features of m rows as a block of its own, flat (up4(F), ROWS), zero beyond them."""
+    if m < ROWS:
+        phi[:] = 0.0
+    for f in range(features.shape[0]):
+        row = features[f]
+        for i in range(m):
+            put(phi, f * ROWS + i, get(row, start + i))
 
 
 @numba_njit
-def soften_block(features, W, log_label, start, stop, s, top, total):
-    """s[k, i] = exp(l_ki - top_i) with l_ki = W_k . Phi_i + label_ki; top (rows,) their maximum, total their sum.
-
-    Loops run over contiguous slices, which is what the compiler vectorises.
-    """
-    m = stop - start
-    top[:m] = -np.inf
-    total[:m] = 0.0
-    for k in range(W.shape[0]):
-        row = s[k, :m]
-        row[:] = log_label[k, start:stop]
-        for f in range(W.shape[1]):
-            a, phi = W[k, f], features[f, start:stop]
-            for i in range(m):
-                row[i] += a * phi[i]
-        for i in range(m):
-            top[i] = max(top[i], row[i])
-    for k in range(W.shape[0]):
-        row = s[k, :m]
-        for i in range(m):
-            row[i] -= top[i]
-        exp_into(row)
-        for i in range(m):
-            total[i] += row[i]
+def padded(W):
+    """W as the tiles of `em.fused` read it: flat (up2(K), up4(F)), zero beyond."""
+    (K, F), wide = W.shape, up4(W.shape[1])
+    out = np.zeros(up2(K) * wide)
+    for k in range(K):
+        for f in range(F):
+            out[k * wide + f] = W[k, f]
+    return out
 
 
 @register_funcify_default_op_cache_key(MixRows)
 def rows_in_numba(op, node, **kwargs):
     @numba_njit
     def mix_rows(features, W, log_label, base, weight):
-        features, W = np.ascontiguousarray(features), np.ascontiguousarray(W)
-        log_label = np.ascontiguousarray(log_label)
-        n, K = features.shape[1], W.shape[0]
-        rows, s, top, total = np.empty(n), np.empty((K, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
-        for start in range(0, n, BLOCK):
-            stop = min(start + BLOCK, n)
-            soften_block(features, W, log_label, start, stop, s, top, total)
-            for i in range(stop - start):
+        features, log_label = np.ascontiguousarray(features), np.ascontiguousarray(log_label)
+        (K, F), n, tiles = W.shape, features.shape[1], padded(W)
+        rows, wide = np.empty(n), up4(F)
+        phi, joint = np.zeros(wide * ROWS), np.empty(up2(K) * ROWS)
+        top, total = np.empty(ROWS), np.empty(ROWS)
+        for start in range(0, n, ROWS):
+            m = min(ROWS, n - start)
+            fill(features, start, m, phi)
+            scores(tiles, K, wide, wide, phi, joint)
+            soften(joint, K, log_label, start, m, top, total)
+            for i in range(m):
                 rows[start + i] = weight[start + i] * (top[i] + np.log(total[i]) + base[start + i])
         return rows
 
@@ -169,29 +178,29 @@ def rows_in_numba(op, node, **kwargs):
 
 @register_funcify_default_op_cache_key(MixSum)
 def sum_in_numba(op, node, **kwargs):
-    @numba_njit(fastmath={"reassoc", "contract", "nsz"})
+    @numba_njit(fastmath=FAST, error_model="numpy")
     def mix_sum(features, W, log_label, base, weight):
-        features, W = np.ascontiguousarray(features), np.ascontiguousarray(W)
-        log_label = np.ascontiguousarray(log_label)
-        n, K, F = features.shape[1], W.shape[0], W.shape[1]
-        value, slope = 0.0, np.zeros((K, F))
-        s, top, total = np.empty((K, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
-        for start in range(0, n, BLOCK):
-            stop = min(start + BLOCK, n)
-            m = stop - start
-            soften_block(features, W, log_label, start, stop, s, top, total)
+        features, log_label = np.ascontiguousarray(features), np.ascontiguousarray(log_label)
+        (K, F), n, tiles = W.shape, features.shape[1], padded(W)
+        wide = up4(F)
+        value, slope = 0.0, np.zeros(up2(K) * wide)
+        phi, joint = np.zeros(wide * ROWS), np.empty(up2(K) * ROWS)
+        top, total = np.empty(ROWS), np.empty(ROWS)
+        for start in range(0, n, ROWS):
+            m = min(ROWS, n - start)
+            fill(features, start, m, phi)
+            scores(tiles, K, wide, wide, phi, joint)
+            soften(joint, K, log_label, start, m, top, total)
+            value += sum_logs(total, weight, start, m)
             for i in range(m):
-                value += weight[start + i] * (top[i] + np.log(total[i]) + base[start + i])
-                total[i] = weight[start + i] / total[i]
+                value += weight[start + i] * (top[i] + base[start + i])
+                put(total, i, weight[start + i] / get(total, i))
+            for i in range(m, ROWS):
+                put(total, i, 0.0)
             for k in range(K):
-                r = s[k, :m]
-                for i in range(m):
-                    r[i] *= total[i]
-                for f in range(F):
-                    phi, dot = features[f, start:stop], 0.0
-                    for i in range(m):
-                        dot += r[i] * phi[i]
-                    slope[k, f] += dot
-        return np.asarray(value), slope
+                for i in range(ROWS):
+                    put(joint, k * ROWS + i, get(joint, k * ROWS + i) * get(total, i))
+            collect(K, wide, phi, joint, slope)
+        return np.asarray(value), slope.reshape(up2(K), wide)[:K, :F].copy()
 
     return mix_sum, VERSION

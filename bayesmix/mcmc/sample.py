@@ -1,19 +1,26 @@
-"""`fit_mcmc`: chains placed over the EM optima, sampled by NUTS, packed as a Fit."""
+"""`fit_mcmc`: chains placed over the EM optima, sampled by NUTS or Gibbs, packed as a Fit; `resume` after a crash."""
+
+from pathlib import Path
 
 import numpy as np
 
 from bayesmix.data.data import Data
 from bayesmix.em.fit_em import fit_em, kernel_certificate
 from bayesmix.em.kernel import Problem
+from bayesmix.em.progress import meter
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.mcmc.certificate import certificate
-from bayesmix.mcmc.gibbs import gibbs_chains
+from bayesmix.mcmc.chains import Job, outcome, run_chains
+from bayesmix.mcmc.checkpoint import Checkpoint, fingerprint, stored_arguments
+from bayesmix.mcmc.faults import fault
+from bayesmix.mcmc.gibbs import gibbs_sampler
 from bayesmix.mcmc.pack import pack
-from bayesmix.mcmc.samplers import Job, nutpie_chains, pymc_chains
-from bayesmix.mcmc.starts import LEAST_SHARE, disperse, laplace_shares, place
+from bayesmix.mcmc.samplers import nutpie_sampler, pymc_sampler
+from bayesmix.mcmc.starts import LEAST_SHARE, disperse, given, laplace_shares, place
+from bayesmix.store import dataset
 
-SAMPLERS = {"nutpie": nutpie_chains, "pymc": pymc_chains, "gibbs": gibbs_chains}
+SAMPLERS = {"nutpie": nutpie_sampler, "pymc": pymc_sampler, "gibbs": gibbs_sampler}
 
 
 def fit_mcmc(
@@ -30,27 +37,37 @@ def fit_mcmc(
     workers=2,
     progress=None,
     permutation_moves=False,
+    checkpoint=None,
 ):
     """The posterior by NUTS or by Gibbs, with the EM census it started from.
+
+    A chain that fails is left out and reported (`settings["failed_chains"]`, with the parameter and the row at
+    fault); the others are kept. Ctrl-C keeps the finished chains, or the draws so far where none has finished, and
+    marks the fit as partial.
 
     Args:
         model: a `Mixture`.
         data: a `Data`, or anything that `Data(x)` takes.
         draws, tune, chains: kept draws and warm-up draws per chain, and the number of chains.
         start: an EM `Fit` of the same model (chains go to its optima by Laplace mass, at least two to
-            the best, dispersed by the Laplace covariance), "prior" (each chain from a prior draw), or
-            None, which runs `fit_em` first.
+            the best, dispersed by the Laplace covariance), "prior" (each chain from a prior draw), a theta or a list
+            of one theta per chain (exactly there), or None, which runs `fit_em` first. There is no jitter; where the
+            chains started is kept in `fit.groups["starts"]`.
         sampler: "nutpie" or "pymc" (PyMC's own NUTS), or "gibbs" (conjugate blocked Gibbs: no compilation, for
             conditionally conjugate priors); what ran is recorded, there is no silent fallback.
         target_accept: NUTS's target acceptance rate.
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: chains that run at once; the draws do not depend on it.
-        progress: called as progress(finished chains, chains).
+        progress: None: a bar after two seconds, on a terminal. False: none. Or a function, called as
+            progress(chains done, chains), where a running chain counts by its share.
         permutation_moves: for "gibbs", relabel the exchangeable components at random after every sweep, so that
             the chains visit all labellings.
+        checkpoint: a folder, to which each chain is written as it finishes. The same call again (or
+            `resume(folder)`) runs only the chains that are missing and returns the fit that an uninterrupted run
+            would have given.
 
     Raises:
-        InputError: an argument is wrong, or no chain could start.
+        InputError: an argument is wrong, the checkpoint belongs to another fit, or every chain failed.
 
     References: Hoffman & Gelman (2014), JMLR 15:1593-1623.
     """
@@ -60,47 +77,129 @@ def fit_mcmc(
             raise InputError(f"fit_mcmc({name}=...): expected a whole number of at least 1, got {value!r}.")
     if sampler not in SAMPLERS:
         raise InputError(f"fit_mcmc(sampler={sampler!r}): expected one of {tuple(SAMPLERS)}.")
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
-    em_seed, start_seed, chain_seed, predictive_seed = np.random.SeedSequence(seed).generate_state(4)
-    model = model.resolve(data)
-    if isinstance(start, str) and start != "prior":
-        raise InputError(f'fit_mcmc(start={start!r}): expected an EM fit, "prior" or None.')
-    em = start if isinstance(start, Fit) else None
-    if start is None:
-        em = fit_em(model, data, seed=int(em_seed))
-    problem = Problem.of(model, data)
-    rng = np.random.default_rng(start_seed)
-    if em is None:
-        starts, homes = [model.draw_prior(rng, data.d) for _ in range(chains)], [-1] * chains
-    else:
-        homes = place(em.optima, chains)
-        starts = [disperse(problem, em.optima[m], rng) for m in homes]
     if permutation_moves and sampler != "gibbs":
         raise InputError(f'fit_mcmc(permutation_moves=True): only sampler="gibbs" has them, not {sampler!r}.')
-    gibbs = sampler == "gibbs"
-    passport = kernel_certificate(problem, data, seed) if gibbs else certificate(model, data, draws=50, seed=seed)
-    chain_seeds = np.random.SeedSequence(int(chain_seed)).generate_state(chains)
-    target = model if gibbs else model.to_pymc(data)
-    size = model.components * data.n
-    job = Job(target, data, starts, chain_seeds, draws, tune, target_accept, workers, size, permutation_moves)
-    posterior, stats, how, partial = SAMPLERS[sampler](job, progress or (lambda done, total: None))
-    settings = {
-        "seed": seed, "sampler": how, "draws": draws, "tune": tune, "chains": len(posterior),
-        "target_accept": target_accept, "start": "em" if em is not None else "prior",
-        "chain_modes": [int(h) for h in homes[: len(posterior)]], "partial": partial,
-        "em": em.settings if em is not None else None, "notes": notes(model, data, em),
+    if start is not None and not isinstance(start, Fit | dict | list | tuple) and start != "prior":
+        raise InputError(f'fit_mcmc(start={start!r}): expected an EM fit, "prior", a theta, one per chain, or None.')
+    fresh = int(np.random.SeedSequence().entropy % 2**32)
+    model = model.resolve(data)
+    if isinstance(start, dict | list | tuple):
+        start = given(model, data, start, chains)
+    asked = {
+        "model": fingerprint(model), "data": fingerprint(data), "sampler": sampler, "draws": int(draws),
+        "tune": int(tune), "chains": int(chains), "target_accept": target_accept,
+        "permutation_moves": permutation_moves, "start": said_start(start), "seed": None if seed is None else int(seed),
     }  # fmt: skip
-    return pack(model, data, problem, posterior, stats, em, passport, settings, predictive_seed)
+    box = None if checkpoint is None else Checkpoint.open(checkpoint, asked, fresh)
+    asked = box.asked if box else asked | {"seed": fresh if seed is None else int(seed)}
+    with meter(progress, "chains") as step:
+        return run(model, data, asked, start, box, workers, step)
 
 
-def notes(model, data, em):
-    """Sentences on what was done with optima that got no chain, and on fractional row weights."""
+def resume(checkpoint, *, workers=2, progress=None):
+    """The fit that `fit_mcmc(..., checkpoint=folder)` would have returned: only the missing chains are run.
+
+    Args:
+        checkpoint: the folder. workers, progress: as in `fit_mcmc`.
+
+    Raises:
+        InputError: the folder holds no checkpoint, a file in it is damaged, or it was written with other versions.
+    """
+    checkpoint = Path(checkpoint)
+    model, data, asked = stored_arguments(checkpoint)
+    with meter(progress, "chains") as step:
+        return run(model, data, asked, None, Checkpoint(checkpoint, asked), workers, step)
+
+
+def run(model, data, asked, start, box, workers, progress):
+    """The Fit of a resolved model: starts, chains, and what becomes of both."""
+    em_seed, start_seed, chain_seed, predictive_seed = np.random.SeedSequence(asked["seed"]).generate_state(4)
+    problem, chains, gibbs = Problem.of(model, data), asked["chains"], asked["sampler"] == "gibbs"
+    if box and box.begun:
+        starts, homes, em = box.starts()
+    else:
+        em = fit_em(model, data, seed=int(em_seed)) if start is None else start if isinstance(start, Fit) else None
+        starts, homes = place_chains(model, problem, data, em, start, chains, np.random.default_rng(start_seed))
+        if box:
+            box.begin(model, data, starts, homes, em)
+    passport = (kernel_certificate(problem, data, asked["seed"]) if gibbs
+                else certificate(model, data, draws=50, seed=asked["seed"]))  # fmt: skip
+    job = Job(
+        model if gibbs else model.to_pymc(data), data, starts,
+        np.random.SeedSequence(int(chain_seed)).generate_state(chains), asked["draws"], asked["tune"],
+        asked["target_accept"], workers, model.components * data.n, asked["permutation_moves"],
+        None if em is None else [em.optima[h].theta for h in homes],
+    )  # fmt: skip
+    done = box.chains() if box else {}
+    sampler = SAMPLERS[asked["sampler"]](job)
+    result = run_chains(sampler, job, problem, done=done, keep=box.keep if box else None, progress=progress)
+
+    def packed(result):
+        kept = list(result.chains)
+        settings = {
+            "seed": asked["seed"], "sampler": asked["sampler"], **sampler.how,
+            "draws": len(result.chains[kept[0]]), "tune": asked["tune"], "chains": len(kept),
+            "target_accept": asked["target_accept"], "start": asked["start"].split()[0],
+            "chain_modes": [int(homes[c]) for c in kept], "partial": result.partial,
+            "failed_chains": [{"chain": c, "reason": reason} for c, reason in result.failed.items()],
+            "em": em.settings if em is not None else None, "notes": notes(model, data, em, result.failed),
+        }  # fmt: skip
+        posterior, stats = [result.chains[c].draws for c in kept], [result.chains[c].stats for c in kept]
+        fit = pack(model, data, problem, posterior, stats, em, passport, settings, predictive_seed)
+        began = {name: np.stack([starts[c][name] for c in kept]) for name in model.parameters}
+        fit.groups["starts"] = dataset(model, data, began, ("chain",))
+        return fit
+
+    try:
+        fit = packed(result)
+        if np.isfinite(fit.log_posteriors).all():
+            return fit
+    except ValueError:  # NaN has met a routine that refuses it; if no draw is at fault it is raised again below
+        if without_spoilt(result, job, problem) is result:
+            raise
+    return packed(without_spoilt(result, job, problem))
+
+
+def place_chains(model, problem, data, em, start, chains, rng):
+    """(theta of each chain, the optimum in which each starts, -1 where it is in none)."""
+    if em is not None:
+        homes = place(em.optima, chains)
+        return [disperse(problem, em.optima[m], rng) for m in homes], homes
+    starts = start if isinstance(start, list) else [model.draw_prior(rng, data.d) for _ in range(chains)]
+    return starts, [-1] * chains
+
+
+def said_start(start):
+    """Where the chains start, as text for the record."""
+    if start is None:
+        return "em"
+    if isinstance(start, Fit):
+        return f"em {fingerprint([m.theta for m in start.optima])}"
+    return start if isinstance(start, str) else f"given {fingerprint(start)}"
+
+
+def without_spoilt(result, job, problem):
+    """The Outcome without the chains that met a log posterior that is no finite number; the same if there are none."""
+    chains, failed = dict(result.chains), dict(result.failed)
+    for number, chain in result.chains.items():
+        for s in range(len(chain)):
+            reason = fault(problem, job.starts[number] | {name: v[s] for name, v in chain.draws.items()})
+            if reason:
+                del chains[number]
+                failed[number] = f"draw {s}: {reason}"
+                break
+    return result if len(chains) == len(result.chains) else outcome(chains, failed, {}, result.partial)
+
+
+def notes(model, data, em, failed):
+    """Sentences on what was done with optima that got no chain, on failed chains and on fractional row weights."""
     out = []
     if em is not None:
         shares = laplace_shares(em.optima)
         left = [f"{m} ({s:.1e})" for m, s in enumerate(shares) if m > 0 and s < LEAST_SHARE]
         if left:
             out.append(f"Optima of less than {LEAST_SHARE:.1%} of the Laplace mass got no chain: {', '.join(left)}.")
+    out += [f"Chain {c} failed and was left out: {reason}." for c, reason in failed.items()]
     if data.weight is not None and (data.weight != np.round(data.weight)).any():
         out.append("The row weights are fractional: the draws are from a pseudo-posterior.")
     return out

@@ -1,35 +1,17 @@
-"""NUTS by nutpie or by PyMC, one run per chain, started exactly where asked.
+"""NUTS by nutpie or by PyMC: each chain started exactly where asked, without jitter."""
 
-What a small model waits for is compilation. nutpie's own bridge to PyMC links the whole model into
-a C callback anew in every process; PyTensor's compiled function is cached on disk. So below
-`SMALL` (rows times components) nutpie calls that function through Python, chain after chain, and
-above it the C callback, chains side by side. Which one ran is part of the result's provenance.
-"""
-
-import dataclasses
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 
-SMALL = 20_000  # rows x components up to which the Python callback is the faster way to a posterior
-LOW_RANK = 20  # dimension above which nutpie's low-rank metric pays
+from bayesmix.errors import InputError
+from bayesmix.mcmc.callback import density
+from bayesmix.mcmc.chains import Chain, Job, Sampler, run_chains  # noqa: F401  (Job, run_chains: part of this door)
+from bayesmix.mcmc.whiten import whitening
 
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What a sampler is asked for."""
-
-    model: object  # the pm.Model, or the resolved Mixture for Gibbs
-    data: object
-    starts: list  # theta of each chain
-    seeds: np.ndarray  # (chains,)
-    draws: int
-    tune: int
-    target_accept: float
-    workers: int
-    size: int  # rows x components
-    permutation_moves: bool = False
+LARGE = 20  # dimensions above which a diagonal metric is not enough
+NAP = 0.05  # seconds between two looks at whether a running chain should stop
 
 
 def unconstrained_start(pymc_model, theta):
@@ -41,140 +23,124 @@ def unconstrained_start(pymc_model, theta):
     return np.concatenate([np.ravel(point[v.name]) for v in pymc_model.value_vars]).astype(np.float64)
 
 
-def natural(pymc_model, u):
-    """field -> (draws, ...) natural values of unconstrained draws u, (draws, p)."""
+def inside(pymc_model, point):
+    """Raise InputError where a start lies on the edge of a support, infinitely far out for NUTS."""
+    if np.isfinite(point).all():
+        return
+    shapes, at = pymc_model.eval_rv_shapes(), 0
+    for rv, value in zip(pymc_model.free_RVs, pymc_model.value_vars, strict=True):
+        size = int(np.prod(shapes[value.name]))
+        if not np.isfinite(point[at : at + size]).all():
+            raise InputError(f"the start lies on the edge of the support of `{rv.name}`; move it inside")
+        at += size
+
+
+def natural_function(pymc_model):
+    """The function from unconstrained draws u (draws, p) to field -> (draws, ...) natural values."""
     import pytensor
     import pytensor.tensor as pt
     from pytensor.graph.replace import vectorize_graph
 
-    values, fields, at, pieces = pymc_model.value_vars, [], 0, []
+    values, fields, shapes = pymc_model.value_vars, [], pymc_model.eval_rv_shapes()
     for rv in pymc_model.free_RVs:
         transform, value = pymc_model.rvs_to_transforms[rv], pymc_model.rvs_to_values[rv]
         fields.append(value if transform is None else transform.backward(value, *rv.owner.inputs))
-    shapes = pymc_model.eval_rv_shapes()
-    for v in values:
-        size = int(np.prod(shapes[v.name]))
-        pieces.append(u[:, at : at + size].reshape(len(u), *shapes[v.name]))
-        at += size
     batch = [pt.tensor(v.name, shape=(None, *v.type.shape)) for v in values]
     evaluate = pytensor.function(
         batch, vectorize_graph(fields, dict(zip(values, batch, strict=True))), mode="FAST_COMPILE"
     )
-    return dict(zip([rv.name for rv in pymc_model.free_RVs], evaluate(*pieces), strict=True))
+    ends = np.cumsum([int(np.prod(shapes[v.name])) for v in values])
+    turn = Lock()  # a PyTensor function keeps its values in one place: one thread at a time
+
+    def natural(u):
+        pieces = np.split(u, ends[:-1], axis=1)
+        pieces = [part.reshape(len(u), *shapes[v.name]) for part, v in zip(pieces, values, strict=True)]
+        with turn:
+            return dict(zip([rv.name for rv in pymc_model.free_RVs], evaluate(*pieces), strict=True))
+
+    return natural
 
 
-def nutpie_chains(job, progress):
-    """nutpie's NUTS, by the Python callback for small models and the C callback for large ones."""
+def natural(pymc_model, u):
+    """field -> (draws, ...) natural values of unconstrained draws u, (draws, p)."""
+    return natural_function(pymc_model)(u)
+
+
+def nutpie_sampler(job):
+    """nutpie's NUTS on PyTensor's compiled function.
+
+    Above LARGE dimensions each chain is whitened by the Laplace approximation at the optimum that it starts near;
+    without one it uses nutpie's low-rank metric.
+    """
     with warnings.catch_warnings():
-        # nutpie and PyTensor warn of object-mode functions and of their own pending renames
-        warnings.simplefilter("ignore", UserWarning)
-        warnings.simplefilter("ignore", FutureWarning)
+        hush()
         import nutpie
 
         points = [unconstrained_start(job.model, theta) for theta in job.starts]
-        small = job.size <= SMALL
-        compiled = by_python(job.model, len(points[0])) if small else nutpie.compile_pymc_model(job.model)
-        field = "_make_initial_points" if small else "initial_point_func"
-        low_rank = {"adaptation": "low_rank"} if len(points[0]) > LOW_RANK else {}
+        p = len(points[0])
+        compiled, natural = density(job.model, p), natural_function(job.model)
+        changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
+        if p > LARGE and job.modes is not None:
+            changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
+            how = {"adaptation": "diagonal", "whitened": "Laplace"}
+        elif p > LARGE:
+            how = {"adaptation": "low rank"}
 
-        def one(point, seed):
-            chain = dataclasses.replace(compiled, **{field: lambda _seed: point.copy()})
-            return nutpie.sample(
-                chain, draws=job.draws, tune=job.tune, chains=1, cores=1, seed=int(seed), progress_bar=False,
-                target_accept=job.target_accept, save_warmup=False, **low_rank,
+    def one(number, stop, tick):
+        inside(job.model, points[number])
+        model, back = compiled.chain(points[number], *changes[number])
+        with warnings.catch_warnings():
+            hush()
+            run = nutpie.sample(
+                model, draws=job.draws, tune=job.tune, chains=1, cores=1, seed=int(job.seeds[number]),
+                progress_bar=False, target_accept=job.target_accept, save_warmup=False, blocking=False,
+                adaptation="low_rank" if how["adaptation"] == "low rank" else "diag",
+                progress_callback=lambda state: tick(state[0].finished_draws / state[0].total_draws),
             )  # fmt: skip
+            while True:
+                try:
+                    tree = run.abort() if stop.is_set() else run.wait(timeout=NAP)
+                    break
+                except TimeoutError:  # still running
+                    pass
+        return chain_of(tree, lambda tree: natural(back(tree["posterior"]["z"].values[0])))
 
-        trees, partial = run_chains(one, points, job.seeds, 1 if small else job.workers, progress)
-        if small:
-            together = natural(job.model, np.concatenate([t["posterior"]["u"].values[0] for t in trees]))
-            posterior = [
-                {n: v[c * job.draws : (c + 1) * job.draws] for n, v in together.items()} for c in range(len(trees))
-            ]
-        else:
-            posterior = [{n: v.values[0] for n, v in t["posterior"].data_vars.items()} for t in trees]
-    return posterior, [statistics(t) for t in trees], "nutpie", partial
-
-
-def by_python(pymc_model, dimension):
-    """A nutpie model around PyTensor's cached logp-and-gradient function."""
-    from nutpie.compiled_pyfunc import from_pyfunc
-    from pymc.blocking import RaveledVars
-
-    point = {v.name: np.zeros(s) for v, s in zip(pymc_model.value_vars, _shapes(pymc_model), strict=True)}
-    info = tuple((name, value.shape, value.size, value.dtype) for name, value in point.items())
-    function = pymc_model.logp_dlogp_function(ravel_inputs=True)
-
-    def logp(u):
-        value, slope = function(RaveledVars(u, info))
-        if not np.isfinite(slope).all():
-            raise NotFinite
-        return float(value), slope
-
-    return from_pyfunc(
-        dimension, lambda: logp, lambda *_: lambda u: {"u": u}, [np.dtype("float64")], [(dimension,)], ["u"],
-        make_initial_point_fn=lambda seed: None,
-    )  # fmt: skip
+    return Sampler(one, how, workers=job.workers)
 
 
-def _shapes(pymc_model):
-    shapes = pymc_model.eval_rv_shapes()
-    return [shapes[v.name] for v in pymc_model.value_vars]
-
-
-class NotFinite(ArithmeticError):
-    """A gradient that is not finite: nutpie counts the trajectory as divergent and goes on."""
-
-    is_recoverable = True
-
-
-def pymc_chains(job, progress):
-    """PyMC's own NUTS, one chain after the other."""
+def pymc_sampler(job):
+    """PyMC's own NUTS, one chain after the other; "adapt_diag" is the one of its initialisations without jitter."""
     import pymc as pm
 
     own = [{rv.name: s[rv.name] for rv in job.model.free_RVs if rv.name in s} for s in job.starts]
+    total = job.draws + job.tune
 
-    def one(values, seed):
+    def one(number, stop, tick):
+        def heed(trace, draw):
+            tick((draw.draw_idx + 1) / total)
+            if stop.is_set():
+                raise KeyboardInterrupt  # PyMC then returns what it has
+
         with job.model:
-            return pm.sample(
-                draws=job.draws, tune=job.tune, chains=1, cores=1, random_seed=int(seed), initvals=values,
-                init="adapt_diag", nuts_sampler="pymc", nuts={"target_accept": job.target_accept}, quiet=True,
-                compute_convergence_checks=False,
+            tree = pm.sample(
+                draws=job.draws, tune=job.tune, chains=1, cores=1, random_seed=int(job.seeds[number]),
+                initvals=own[number], init="adapt_diag", nuts_sampler="pymc",
+                nuts={"target_accept": job.target_accept}, quiet=True, compute_convergence_checks=False, callback=heed,
             )  # fmt: skip
+        return chain_of(tree, lambda tree: {n: v.values[0] for n, v in tree["posterior"].data_vars.items()})
 
-    trees, partial = run_chains(one, own, job.seeds, 1, progress)
-    posterior = [{n: v.values[0] for n, v in t["posterior"].data_vars.items()} for t in trees]
-    return posterior, [statistics(t) for t in trees], "pymc", partial
-
-
-def run_chains(one, points, seeds, workers, progress):
-    """The chains in order, and whether Ctrl-C ended the run early (finished chains are kept)."""
-    done, partial = [], False
-    if workers == 1:
-        try:
-            for point, seed in zip(points, seeds, strict=True):
-                done.append(one(point, seed))
-                progress(len(done), len(points))
-        except KeyboardInterrupt:
-            if not done:
-                raise
-            partial = True
-        return done, partial
-    pool = ThreadPoolExecutor(max_workers=workers)
-    futures = [pool.submit(one, p, s) for p, s in zip(points, seeds, strict=True)]
-    try:
-        for future in futures:
-            done.append(future.result())
-            progress(len(done), len(points))
-    except KeyboardInterrupt:
-        if not done:
-            raise
-        partial = True
-    finally:
-        pool.shutdown(wait=not partial, cancel_futures=True)
-    return done, partial
+    return Sampler(one, {"adaptation": "diagonal"})
 
 
-def statistics(tree):
-    """The sampler statistics that are one number per draw (nutpie also keeps messages and vectors)."""
+def chain_of(tree, fields):
+    """The Chain in a sampler's tree, with the statistics that are one number a draw; empty after a stopped warm-up."""
+    if "posterior" not in tree or tree["posterior"].sizes.get("draw", 0) == 0:
+        return Chain({})
     stats = tree["sample_stats"].data_vars.items()
-    return {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "bif"}
+    return Chain(fields(tree), {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "bif"})
+
+
+def hush():
+    """nutpie and PyTensor warn of object-mode functions and of their own pending renames."""
+    warnings.simplefilter("ignore", UserWarning)
+    warnings.simplefilter("ignore", FutureWarning)

@@ -53,6 +53,32 @@ def disperse(problem, mode, rng, tries=200):
     raise InputError("fit_mcmc: no starting point near the EM optimum obeys the constraints; loosen them.")
 
 
+def given(model, data, start, chains):
+    """theta of each chain from a theta, or a list of one per chain, checked for names and shapes."""
+    starts = [start] * chains if isinstance(start, dict) else list(start)
+    if len(starts) != chains:
+        raise InputError(f"fit_mcmc(start=...): expected one theta for each of the {chains} chains, got {len(starts)}.")
+    out = []
+    for c, theta in enumerate(starts):
+        missing = set(model.parameters) ^ set(theta) if isinstance(theta, dict) else set(model.parameters)
+        if missing:
+            raise InputError(
+                f"fit_mcmc(start=...): the theta of chain {c} must be a dict of {', '.join(model.parameters)}; look at "
+                f"{', '.join(sorted(map(repr, missing)))}."
+            )
+        out.append({name: np.array(theta[name], dtype=np.float64) for name in model.parameters})
+        for name, value in out[-1].items():
+            shape = model.field_shape(name, data.d)
+            if value.shape != shape:
+                raise InputError(
+                    f"fit_mcmc(start=...): `{name}` of chain {c} must have the shape {shape}, not {value.shape}."
+                )
+        total = out[-1]["weight"].sum()
+        if not np.isclose(total, 1):
+            raise InputError(f"fit_mcmc(start=...): the weights of chain {c} must sum to 1, not {total:g}.")
+    return out
+
+
 def nudge(model, theta):
     """theta moved off the edges: weights mixed with 1 % uniform, everything inside its support."""
     K = model.components

@@ -89,6 +89,7 @@ def progress(what):
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
 
     out = console(stderr=True)
@@ -98,6 +99,8 @@ def progress(what):
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     if not out.is_terminal:
         yield lambda done, total: None

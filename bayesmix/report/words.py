@@ -226,7 +226,7 @@ def settings_table(*fits):
     rows = []
     for fit in fits:
         for name, value in fit.settings.items():
-            if name in ("notes", "em", "start_theta") or value is None:
+            if name in ("notes", "em", "start_theta", "failed_chains") or value is None:
                 continue
             rows.append((fit.engine.upper(), name.replace("_", " "), _plain(value)))
     return Table(("engine", "setting", "value"), tuple(rows), (0, 1, 2))

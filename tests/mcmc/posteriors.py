@@ -4,8 +4,8 @@ import numpy as np
 
 import bayesmix as bm
 from bayesmix.em.kernel import Problem
+from bayesmix.mcmc.chains import Job
 from bayesmix.mcmc.gibbs import chain, refuse
-from bayesmix.mcmc.samplers import Job
 
 
 def gibbs_draws(model, data, draws, chains=4, tune=500, seed=5):

@@ -1,7 +1,6 @@
 """The main job on real data: EM and MCMC of Old Faithful, the certificate, the verdict, the comparison."""
 
 import numpy as np
-import pytest
 
 import bayesmix as bm
 
@@ -91,17 +90,6 @@ def test_same_seed_same_draws_for_one_and_two_workers(golden):
     for other in fits[1:]:
         np.testing.assert_array_equal(fits[0].draws["mean"], other.draws["mean"])
         np.testing.assert_array_equal(fits[0].log_posteriors, other.log_posteriors)
-
-
-@pytest.mark.certify
-def test_the_c_callback_gives_the_same_draws_for_one_and_two_workers(golden, monkeypatch):
-    from bayesmix.mcmc import samplers
-
-    monkeypatch.setattr(samplers, "SMALL", 0)
-    c = next(c for c in golden("exact_tiny") if c["name"].startswith("A1"))
-    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), sd=bm.Fixed(1)), 2)
-    fits = [bm.fit_mcmc(model, bm.Data(c["y"]), draws=50, tune=100, chains=2, seed=5, workers=w) for w in (1, 2)]
-    np.testing.assert_array_equal(fits[0].draws["mean"], fits[1].draws["mean"])
 
 
 def test_chains_start_where_they_were_placed(golden):

@@ -8,6 +8,7 @@ from bayesmix.diagnostics.checks import (  # noqa: F401
     degenerate,
     divergences,
     effective_size,
+    failed_chains,
     several_modes,
     switching,
 )
