@@ -34,7 +34,8 @@ TOLERANCE = 1e-10  # largest rounding error of a component's log density before 
 class Pass:
     """What one E-step yields.
 
-    objective: sum_i weight_i (1/beta) log sum_k exp(beta l_ik); log_likelihood: the same at beta = 1.
+    objective: sum_i weight_i (1/beta) log sum_k exp(beta l_ik); log_likelihood: the same at beta = 1, which hard
+    assignments do not need: NaN where beta is infinite.
     counts: (K,) sum_i weight_i r_ik. stats: (K, F) r^T Phi, or the responsibilities (n, K) themselves
     for a family that is not exponential (both weighted by the rows). origin: (K, d) or None; row k of stats is
     taken of Phi(x - origin_k), which keeps the moments of a narrow component exact.
@@ -337,17 +338,20 @@ class Problem:
 
 
 def soften(joint, beta):
-    """Responsibilities r ~ exp(beta l), the row terms (1/beta) log sum exp(beta l), and those at beta = 1."""
+    """Responsibilities r ~ exp(beta l), the row terms (1/beta) log sum exp(beta l), and those at beta = 1.
+
+    The last are NaN where beta is infinite: hard assignments need no exp.
+    """
     top = joint.max(axis=0)
+    if np.isinf(beta):
+        hard = np.zeros_like(joint)
+        hard[joint.argmax(axis=0), np.arange(joint.shape[1])] = 1.0
+        return hard, top, np.full(len(top), np.nan)
     e = np.exp(np.maximum(joint - top, LOG_TINY))
     total = e.sum(axis=0)
     soft = top + np.log(total)
     if beta == 1.0:
         return e / total, soft, soft
-    if np.isinf(beta):
-        hard = np.zeros_like(joint)
-        hard[joint.argmax(axis=0), np.arange(joint.shape[1])] = 1.0
-        return hard, top, soft
     e = np.exp(np.maximum(beta * (joint - top), LOG_TINY))
     total = e.sum(axis=0)
     return e / total, top + np.log(total) / beta, soft
