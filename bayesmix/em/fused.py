@@ -10,17 +10,17 @@ bayesmix/em/__pycache__.)
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
 from numba import njit, types
 
+from bayesmix.em.plain import pool, threads
 from bayesmix.em.vector import FAST, exp, get, put, up2, up4, up16
 
 ROWS = 128  # rows per block; a constant, so that the compiler knows every stride
 STRIDE = ROWS + 8  # from one feature or component to the next: lines a power of two apart would share few cache sets
 CHUNKS = 16  # partial sums per pass
+WORTH = 1_500_000  # n K F from which a second thread saves more than it costs
 LOG_TINY = -700.0  # as in the kernel: below it exp is denormal, slow and nothing
 EXCLUDED = -1e30  # log 0
 KINDS = {None: 0, "linear": 1, "diagonal": 2, "full": 3}  # Family.features, as numbers
@@ -80,7 +80,7 @@ def scores(W, K, wide, used, phi, joint, m=ROWS):
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def collect(K, wide, phi, r, stats, m=ROWS):
-    """stats += r Phi over m rows; stats is flat, (up2(K), wide). Both are zero from row m to the next multiple of 16."""
+    """stats += r Phi over m rows, both zero from there to the next multiple of 16; stats is flat, (up2(K), wide)."""
     n = up16(m)
     for f in range(0, wide, 4):
         for k in range(0, K, 2):
@@ -252,7 +252,7 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
             continue
         firm, soft = soften(joint, K, beta, weight, at, m, top, total)
         objective, log_likelihood = objective + firm, log_likelihood + soft
-        if K < high:
+        if high > K:
             for i in range(ROWS):
                 put(joint, K * STRIDE + i, 0.0)
         collect(K, wide, phi, joint, stats, m)
@@ -302,28 +302,14 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
     stats, sums = np.empty((-(-n // size), padded.size)), np.empty((-(-n // size), 2))
     label = NONE_2D if log_label is None else np.ascontiguousarray(log_label)
     weight = NONE if weight is None else np.ascontiguousarray(weight)
-    count = min(threads(), len(stats)) if n * K * F > 200_000 else 1
+    count = min(threads(), len(stats)) if n * K * F > WORTH else 1
 
     def part(first):
         chunks(KINDS[kind], columns, size, padded.ravel(), K, F, used, label, weight, beta, first, count, stats, sums)
 
-    if count == 1:
-        part(0)
-    else:
-        list(pool(os.getpid()).map(part, range(count)))
+    rest = [pool(os.getpid()).submit(part, first) for first in range(1, count)]
+    part(0)
+    for one in rest:
+        one.result()
     objective, log_likelihood = sums.sum(axis=0)
     return objective, log_likelihood, stats.sum(axis=0).reshape(padded.shape)[:K, :F]
-
-
-@cache
-def threads():
-    """Threads of a pass: the cores this process may use, or OMP_NUM_THREADS if that is fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(told)) if told.isdigit() and int(told) > 0 else cores
-
-
-@cache
-def pool(process):
-    """The threads of this process (a forked child makes its own)."""
-    return ThreadPoolExecutor(threads())

@@ -1,4 +1,4 @@
-"""What the compiled passes are written with: flat arrays that the compiler can vectorise over, and an exp of our own."""
+"""What the compiled passes are written with: flat arrays over which the compiler can vectorise, and an exp."""
 
 from llvmlite import ir
 from numba import njit, types

@@ -132,7 +132,8 @@ def test_an_empty_cluster_keeps_its_centre():
     x = np.array([[0.0], [0.1], [5.0], [5.1]])
     fit = bm.kmeans(x, 3, start=[[0.0], [5.0], [100.0]])
     np.testing.assert_allclose(fit.best["mean"], [[0.05], [5.05], [100.0]], atol=1e-12)
-    assert np.isfinite(fit.runs[0].trace[:, 0]).all() and np.isfinite(fit.runs[0].trace[-1, 1]) and fit.runs[0].counts.tolist() == [2, 2, 0]
+    trace = fit.runs[0].trace
+    assert np.isfinite(trace[:, 0]).all() and np.isfinite(trace[-1, 1]) and fit.runs[0].counts.tolist() == [2, 2, 0]
 
 
 def test_ties_go_to_the_first():
