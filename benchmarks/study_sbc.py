@@ -17,7 +17,7 @@ import numpy as np
 import bayesmix as bm
 
 OUT = Path(__file__).parents[1] / "reports" / "sbc.md"
-SETTINGS = {"replicates": 100, "draws": 99, "thin": 8, "tune": 150, "seed": 20_261_122}
+SETTINGS = {"replicates": 100, "draws": 99, "thin": 4, "tune": 100, "seed": 20_261_122}
 ROWS = 40
 
 gaussian = bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2))

@@ -9,7 +9,8 @@ from bayesmix.mcmc.gibbs_steps import DIRICHLET_TRIES, constraints_on, draw_fami
 from bayesmix.spec.families import Gaussian, MvGaussian
 from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
 
-AT_ONCE = 2e8  # rows x components x features x sweeps between two looks at whether to stop
+AT_ONCE = 5e7  # rows x components x features x sweeps between two looks at whether to stop: about a tenth of a second
+FEW = 2000  # rows x components x features that cost as much as the rest of a sweep
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Whole:
         kind = compiled.FULL if full else compiled.DIAGONAL
         stats = np.empty((up2(K), up4(F)))
         kept = tuple(np.empty((count, v.size)) for v in (state.weight, state.mean, state.scale))
-        step = max(1, int(AT_ONCE / (len(problem.x) * K * F)))
+        step = max(1, int(AT_ONCE / (len(problem.x) * K * F + FEW)))
         done = 0
         while done < count:
             if stop is not None and stop.is_set():
