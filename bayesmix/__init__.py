@@ -56,6 +56,7 @@ __version__ = version("bayesmix")
 
 # These need PyMC, ArviZ or matplotlib and are imported when first used, so that EM starts at once.
 _LAZY = {
+    "calibrate": "bayesmix.diagnostics.calibrate",
     "certificate": "bayesmix.mcmc.certificate",
     "compare": "bayesmix.diagnostics.compare",
     "diagnose": "bayesmix.diagnostics.diagnose",

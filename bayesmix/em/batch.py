@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmix.em import kernel
+from bayesmix.em import kernel, plain, starts
 from bayesmix.em.engine import CONVERGED, EXHAUSTED, Run, run
 from bayesmix.spec.families import Gaussian, MvGaussian
 from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
@@ -107,6 +107,42 @@ class Batch:
         belief = belief._replace(constant=_constant(problem, belief, kind, name))
         return cls(problem, kind, name, rows, belief)
 
+    def starts(self, start, children):
+        """`starts.draw` for each child seed: compiled for k-means++ without labels, which is the default."""
+        if start != "kmeans++" or self.problem.log_label is not None or len(self.problem.mixture.idle):
+            return [starts.draw(start, self.problem, np.random.default_rng(child)) for child in children]
+        from bayesmix.em import begin
+
+        problem, K = self.problem, self.problem.mixture.components
+        n, count, every = len(problem.x), len(children), np.arange(K)
+        orders, firsts, us = np.empty((count, K), dtype=np.int64), np.empty(count, dtype=np.int64), np.empty((count, K))
+        for i, child in enumerate(children):
+            rng = np.random.default_rng(child)
+            orders[i], firsts[i], us[i, 1:] = rng.permutation(every), rng.choice(n), rng.random(K - 1)
+        weight, mean, scale = self._stacked([problem.outward(problem.central)] * count)
+        sound, (x, _, row_weight) = np.empty(count, dtype=np.bool_), self.rows
+        begin.begins(self.kind, x, row_weight, self.belief, problem.column_sd, orders, firsts, us[:, 1:],
+                     weight, mean, scale, sound)  # fmt: skip
+        return [
+            self._theta(weight[i], mean[i], scale[i])
+            if sound[i]
+            else starts.draw(start, problem, np.random.default_rng(child))
+            for i, child in enumerate(children)
+        ]
+
+    def _stacked(self, thetas):
+        """weight, mean and scale of thetas (coordinates of the data), one line each, as the loop takes them."""
+        weight = np.array([t["weight"] for t in thetas], dtype=np.float64)
+        mean = np.array([self.problem.inward(t)["mean"] for t in thetas], dtype=np.float64)
+        scale = np.array([t[self.scale] for t in thetas], dtype=np.float64)
+        return weight, mean, scale if self.scale == "cov" else scale[..., None]
+
+    def _theta(self, weight, mean, scale):
+        """One line of them as a theta in the coordinates of the data."""
+        scale = scale if self.scale == "cov" else scale[..., 0]
+        theta = {"weight": weight, "mean": mean, self.scale: scale}
+        return self.problem.outward({name: theta[name].copy() for name in self.problem.mixture.parameters})
+
     def climb(self, thetas, *, stiffness=1.0, max_iter=2000, tol=1e-8, into=None, progress=None):
         """The runs from several thetas (coordinates of the data), as `engine.run` gives them one by one.
 
@@ -134,11 +170,8 @@ class Batch:
         """(theta, trace, counts, end) of each climb."""
         from bayesmix.em import fused, loop
 
-        problem, full, count = self.problem, self.scale == "cov", len(thetas)
-        weight = np.array([t["weight"] for t in thetas], dtype=np.float64)
-        mean = np.array([problem.inward(t)["mean"] for t in thetas], dtype=np.float64)
-        scale = np.array([t[self.scale] for t in thetas], dtype=np.float64)
-        scale = scale if full else scale[..., None]
+        count = len(thetas)
+        weight, mean, scale = self._stacked(thetas)
         trace, counts, ends = np.empty((count, max_iter + 1, 2)), np.empty(weight.shape), np.empty((count, 3))
         step = min(fused.threads(), count)
 
@@ -146,14 +179,12 @@ class Batch:
             loop.climbs(self.kind, *self.rows, self.belief, betas, max_iter, tol, first, step, weight, mean, scale,
                         trace, counts, ends)  # fmt: skip
 
-        if step == 1:
-            work(0)
-        else:
-            list(fused.pool(os.getpid()).map(work, range(step)))
-        names = list(problem.mixture.parameters)
+        rest = [plain.pool(os.getpid()).submit(work, first) for first in range(1, step)]
+        work(0)
+        for one in rest:
+            one.result()
         for i in range(count):
-            theta = {"weight": weight[i], "mean": mean[i], self.scale: scale[i] if full else scale[i, ..., 0]}
-            theta = problem.outward({f: theta[f].copy() for f in names})
+            theta = self._theta(weight[i], mean[i], scale[i])
             yield theta, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
 
 

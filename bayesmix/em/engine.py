@@ -30,7 +30,7 @@ class Run:
     log_posterior: float
     log_likelihood: float
     counts: np.ndarray  # (K,) expected rows per component
-    trace: np.ndarray  # (iterations + 1, 2): F and the log posterior
+    trace: np.ndarray  # (iterations + 1, 2): F and the log posterior, NaN before the end where stiffness is infinite
     status: str
     thetas: tuple = field(default=(), repr=False)  # theta per iteration, when kept
     responsibilities: np.ndarray | None = field(default=None, repr=False)  # (m, n, K) of the iterations `kept`
@@ -80,6 +80,7 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, b
     by more than tol of its field's size, at a collapse, or at max_iter. The last step is an E-step, so
     responsibilities match theta. `stiffness` is a number, or a schedule: beta of iterations 0, 1, ..., whose
     last value stays; F is that of each iteration's own beta, and the climb goes on at least to the last one.
+    No step of infinite stiffness needs the log posterior: it is taken at the last one alone.
     `before` is the trace of iterations that led to theta.
     """
     model = problem.mixture
@@ -121,10 +122,14 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, b
             if still:
                 status = CONVERGED
                 break
+        log_likelihood = here.log_likelihood
+        if np.isinf(beta(len(trace) - 1)) and np.isfinite(trace[-1][0]):
+            log_likelihood = problem.e_step(theta).log_likelihood
+            trace[-1] = (trace[-1][0], log_likelihood + sum(model.log_prior(theta).values()))
     return Run(
         problem.outward(theta),
         trace[-1][1],
-        here.log_likelihood,
+        log_likelihood,
         here.counts,
         np.array(trace),
         status,

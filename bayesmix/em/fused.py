@@ -4,95 +4,26 @@ It computes what `kernel.Problem.plain_step` computes, and is tested against it.
 are built from the columns of x in scratch memory that stays in the cache, the scores W Phi^T and the
 statistics r Phi are products in 2 x 4 tiles, and exp is a polynomial that the compiler can vectorise.
 Chunks of rows depend on n alone and are summed in order, so the number of threads changes no bit.
+
+(numba's cache on disk looks at one file at a time: whoever edits this one or vector.py removes
+bayesmix/em/__pycache__.)
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+
+from bayesmix.em.plain import pool, threads
+from bayesmix.em.vector import FAST, exp, get, put, up2, up4, up16
 
 ROWS = 128  # rows per block; a constant, so that the compiler knows every stride
+STRIDE = ROWS + 8  # from one feature or component to the next: lines a power of two apart would share few cache sets
 CHUNKS = 16  # partial sums per pass
+WORTH = 1_500_000  # n K F from which a second thread saves more than it costs
 LOG_TINY = -700.0  # as in the kernel: below it exp is denormal, slow and nothing
 EXCLUDED = -1e30  # log 0
 KINDS = {None: 0, "linear": 1, "diagonal": 2, "full": 3}  # Family.features, as numbers
-FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums may be reordered; NaN and infinity keep their meaning
-
-LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
-ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
-
-
-@intrinsic
-def _bits(typing, v):
-    """The bits of a float64 as int64."""
-    return types.int64(types.float64), lambda context, b, sig, args: b.bitcast(args[0], ir.IntType(64))
-
-
-@intrinsic
-def _float(typing, n):
-    """The float64 with these bits."""
-    return types.float64(types.int64), lambda context, b, sig, args: b.bitcast(args[0], ir.DoubleType())
-
-
-def _address(context, builder, sig, args):
-    data = context.make_array(sig.args[0])(context, builder, args[0]).data
-    return builder.gep(data, [args[1]], inbounds=True)
-
-
-@intrinsic
-def get(typing, a, i):
-    """a[i] of a flat array, i >= 0: without the test for a negative index, which keeps loops from being vectorised."""
-    return types.float64(a, types.int64), lambda context, b, sig, args: b.load(_address(context, b, sig, args))
-
-
-@intrinsic
-def put(typing, a, i, v):
-    """a[i] = v of a flat array, i >= 0."""
-
-    def code(context, builder, sig, args):
-        builder.store(args[2], _address(context, builder, sig, args))
-        return context.get_dummy_value()
-
-    return types.void(a, types.int64, types.float64), code
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
-def exp(v):
-    """exp(v) for -700 <= v <= 700, to 1e-15 relative: 2^n times a Taylor polynomial of degree 13 on |r| <= log(2)/2."""
-    t = v * LOG2_E + ROUND
-    n = t - ROUND
-    r = (v - n * LN2_HIGH) - n * LN2_LOW
-    p = 1.0 / 6227020800.0
-    p = p * r + 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    return p * _float((_bits(t) + 1023) << 52)
-
-
-@njit(cache=True)
-def up4(n):
-    """The next multiple of 4."""
-    return (n + 3) // 4 * 4
-
-
-@njit(cache=True)
-def up2(n):
-    """The next even number."""
-    return (n + 1) // 2 * 2
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -100,54 +31,64 @@ def features(kind, x, at, m, phi):
     """Features of rows at..at+m of the columns x (d, n) into phi, flat (F, ROWS), zero in what is left of the block."""
     d = x.shape[0]
     if m < ROWS:
-        phi[:] = 0.0
+        for f in range(len(phi) // STRIDE):
+            for i in range(m, ROWS):
+                put(phi, f * STRIDE + i, 0.0)
     if kind == 0:
         for j in range(d):
             for i in range(m):
-                put(phi, j * ROWS + i, x[j, at + i])
+                put(phi, j * STRIDE + i, x[j, at + i])
         return
     for i in range(m):
         put(phi, i, 1.0)
     for j in range(d):
         for i in range(m):
-            put(phi, (1 + j) * ROWS + i, x[j, at + i])
+            put(phi, (1 + j) * STRIDE + i, x[j, at + i])
     f = 1 + d
     if kind >= 2:
         for a in range(d):
             for b in range(a, d if kind == 3 else a + 1):
-                for i in range(ROWS):
-                    put(phi, f * ROWS + i, get(phi, (1 + a) * ROWS + i) * get(phi, (1 + b) * ROWS + i))
+                for i in range(m):
+                    put(phi, f * STRIDE + i, get(phi, (1 + a) * STRIDE + i) * get(phi, (1 + b) * STRIDE + i))
                 f += 1
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
-def scores(W, K, wide, used, phi, joint):
-    """joint (K, ROWS) = W[:, :used] Phi^T; W is flat, (up2(K), wide)."""
-    for i in range(up2(K) * ROWS):
-        put(joint, i, 0.0)
+def scores(W, K, wide, used, phi, joint, m=ROWS):
+    """joint (K, ROWS) = W[:, :used] Phi^T for m rows; W is flat, (up2(K), wide)."""
+    n = up16(m)
     for f in range(0, used, 4):  # outermost: four features stay in the nearest cache while all components pass
         for k in range(0, K, 2):
             w = k * wide + f
             a0, a1, a2, a3 = W[w], W[w + 1], W[w + 2], W[w + 3]
             w += wide
             b0, b1, b2, b3 = W[w], W[w + 1], W[w + 2], W[w + 3]
-            for i in range(ROWS):
-                p0, p1 = get(phi, f * ROWS + i), get(phi, (f + 1) * ROWS + i)
-                p2, p3 = get(phi, (f + 2) * ROWS + i), get(phi, (f + 3) * ROWS + i)
-                put(joint, k * ROWS + i, get(joint, k * ROWS + i) + a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3)
-                put(joint, (k + 1) * ROWS + i, get(joint, (k + 1) * ROWS + i) + b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3)
+            here, next_ = k * STRIDE, (k + 1) * STRIDE
+            if f == 0:
+                for i in range(n):
+                    p0, p1 = get(phi, i), get(phi, STRIDE + i)
+                    p2, p3 = get(phi, 2 * STRIDE + i), get(phi, 3 * STRIDE + i)
+                    put(joint, here + i, a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3)
+                    put(joint, next_ + i, b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3)
+                continue
+            for i in range(n):
+                p0, p1 = get(phi, f * STRIDE + i), get(phi, (f + 1) * STRIDE + i)
+                p2, p3 = get(phi, (f + 2) * STRIDE + i), get(phi, (f + 3) * STRIDE + i)
+                put(joint, here + i, get(joint, here + i) + a0 * p0 + a1 * p1 + a2 * p2 + a3 * p3)
+                put(joint, next_ + i, get(joint, next_ + i) + b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
-def collect(K, wide, phi, r, stats):
-    """stats += r Phi; stats is flat, (up2(K), wide)."""
+def collect(K, wide, phi, r, stats, m=ROWS):
+    """stats += r Phi over m rows, both zero from there to the next multiple of 16; stats is flat, (up2(K), wide)."""
+    n = up16(m)
     for f in range(0, wide, 4):
         for k in range(0, K, 2):
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
-            for i in range(ROWS):
-                p0, p1 = get(phi, f * ROWS + i), get(phi, (f + 1) * ROWS + i)
-                p2, p3 = get(phi, (f + 2) * ROWS + i), get(phi, (f + 3) * ROWS + i)
-                r0, r1 = get(r, k * ROWS + i), get(r, (k + 1) * ROWS + i)
+            for i in range(n):
+                p0, p1 = get(phi, f * STRIDE + i), get(phi, (f + 1) * STRIDE + i)
+                p2, p3 = get(phi, (f + 2) * STRIDE + i), get(phi, (f + 3) * STRIDE + i)
+                r0, r1 = get(r, k * STRIDE + i), get(r, (k + 1) * STRIDE + i)
                 a0 += r0 * p0
                 a1 += r0 * p1
                 a2 += r0 * p2
@@ -170,89 +111,112 @@ def collect(K, wide, phi, r, stats):
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def sum_logs(total, weight, at, m):
-    """sum_i weight_i log total_i of m rows, one log for eight rows where they have no weights."""
+    """sum_i weight_i log total_i of m rows, total from 1 to K: one log for 16 rows where they have no weights."""
     out = 0.0
     if weight.size:
         for i in range(m):
             out += weight[at + i] * np.log(get(total, i))
         return out
-    i = 0
-    while i < m:
+    for i in range(m, up16(m)):
+        put(total, i, 1.0)
+    for i in range(0, m, 16):
         product = 1.0
-        for j in range(i, min(i + 8, m)):
-            product *= get(total, j)
+        for j in range(16):
+            product *= get(total, i + j)
         out += np.log(product)
-        i += 8
     return out
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
-def soften(joint, K, beta, log_label, weight, at, m, top, total):
-    """Scores (K, ROWS) become weighted responsibilities r ~ exp(beta l), in place.
+def label(joint, K, log_label, at, m):
+    """Adds log_label (n, K) to the scores of m rows."""
+    for k in range(K):
+        for i in range(m):
+            put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) + max(log_label[at + i, k], EXCLUDED))
+
+
+@njit(cache=True, error_model="numpy", fastmath=FAST)
+def soften(joint, K, beta, weight, at, m, top, total):
+    """Scores (K, ROWS) of m rows become weighted responsibilities r ~ exp(beta l), in place.
 
     Returns the sums of weight_i (1/beta) log sum_k exp(beta l_ik) and of the same at beta = 1.
     """
-    if log_label.shape[0]:
-        for k in range(K):
-            for i in range(m):
-                put(joint, k * ROWS + i, get(joint, k * ROWS + i) + max(log_label[at + i, k], EXCLUDED))
-    for i in range(ROWS):
+    n = up16(m)
+    for i in range(n):
         put(top, i, get(joint, i))
         put(total, i, 0.0)
     for k in range(1, K):
-        for i in range(ROWS):
-            v = get(joint, k * ROWS + i)
-            put(top, i, v if v > get(top, i) else get(top, i))
+        for i in range(n):
+            put(top, i, max(get(joint, k * STRIDE + i), get(top, i)))
     peak = 0.0
     for i in range(m):
         peak += weight[at + i] * get(top, i) if weight.size else get(top, i)
 
     if beta != 1.0:
         for k in range(K):
-            for i in range(ROWS):
-                v = get(joint, k * ROWS + i) - get(top, i)
-                put(total, i, get(total, i) + exp(v if v > LOG_TINY else LOG_TINY))
+            for i in range(n):
+                v = get(joint, k * STRIDE + i) - get(top, i)
+                put(total, i, get(total, i) + exp(max(v, LOG_TINY)))
     else:
         for k in range(K):
-            for i in range(ROWS):
-                v = get(joint, k * ROWS + i) - get(top, i)
-                v = exp(v if v > LOG_TINY else LOG_TINY)
-                put(joint, k * ROWS + i, v)
+            for i in range(n):
+                v = get(joint, k * STRIDE + i) - get(top, i)
+                v = exp(max(v, LOG_TINY))
+                put(joint, k * STRIDE + i, v)
                 put(total, i, get(total, i) + v)
     soft = peak + sum_logs(total, weight, at, m)
-    if np.isinf(beta):
-        for i in range(ROWS):
-            put(total, i, 1.0)  # whether the row has no owner yet: of equal scores the first one wins
-        for k in range(K):
-            for i in range(ROWS):
-                owner = get(total, i) if get(joint, k * ROWS + i) == get(top, i) else 0.0
-                put(total, i, get(total, i) - owner)
-                put(joint, k * ROWS + i, owner)
-        if weight.size:
-            for k in range(K):
-                for i in range(m):
-                    put(joint, k * ROWS + i, get(joint, k * ROWS + i) * weight[at + i])
-        return peak, soft
     firm = soft
     if beta != 1.0:
-        for i in range(ROWS):
+        for i in range(n):
             put(total, i, 0.0)
         for k in range(K):
-            for i in range(ROWS):
-                v = beta * (get(joint, k * ROWS + i) - get(top, i))
-                v = exp(v if v > LOG_TINY else LOG_TINY)
-                put(joint, k * ROWS + i, v)
+            for i in range(n):
+                v = beta * (get(joint, k * STRIDE + i) - get(top, i))
+                v = exp(max(v, LOG_TINY))
+                put(joint, k * STRIDE + i, v)
                 put(total, i, get(total, i) + v)
         firm = peak + sum_logs(total, weight, at, m) / beta
-    for i in range(ROWS):
+    for i in range(n):
         put(total, i, 1.0 / get(total, i))
     if weight.size:
         for i in range(m):
             put(total, i, get(total, i) * weight[at + i])
+    for i in range(m, n):
+        put(total, i, 0.0)
     for k in range(K):
-        for i in range(ROWS):
-            put(joint, k * ROWS + i, get(joint, k * ROWS + i) * get(total, i))
+        for i in range(n):
+            put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) * get(total, i))
     return firm, soft
+
+
+@njit(cache=True, error_model="numpy", fastmath=FAST)
+def harden(joint, K, weight, at, m, top, owner):
+    """The best component of each of m rows, of equal ones the first, into owner; returns sum_i weight_i max_k l_ik."""
+    n = up16(m)
+    for i in range(n):
+        put(top, i, get(joint, i))
+        put(owner, i, 0.0)
+    for k in range(1, K):
+        for i in range(n):
+            v, best = get(joint, k * STRIDE + i), get(top, i)
+            put(owner, i, float(k) if v > best else get(owner, i))
+            put(top, i, max(v, best))
+    peak = 0.0
+    for i in range(m):
+        peak += weight[at + i] * get(top, i) if weight.size else get(top, i)
+    return peak
+
+
+@njit(cache=True, error_model="numpy", fastmath=FAST)
+def scatter(F, wide, phi, owner, weight, at, m, stats):
+    """`collect` for hard assignments: each row's features are added to the statistics of its owner."""
+    for i in range(m):
+        s, w = int(get(owner, i)) * wide, weight[at + i] if weight.size else 1.0
+        for f in range(0, wide, 4):
+            put(stats, s + f, get(stats, s + f) + w * get(phi, f * STRIDE + i))
+            put(stats, s + f + 1, get(stats, s + f + 1) + w * get(phi, (f + 1) * STRIDE + i))
+            put(stats, s + f + 2, get(stats, s + f + 2) + w * get(phi, (f + 2) * STRIDE + i))
+            put(stats, s + f + 3, get(stats, s + f + 3) + w * get(phi, (f + 3) * STRIDE + i))
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -260,38 +224,44 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
     """One pass over rows start..stop: adds to stats (flat, (up2(K), up4(F))), returns objective and log likelihood.
 
     W (flat, like stats) holds the log weights in its first column. Features from `used` on have the same
-    weights in every component: they move a row's scores together and no responsibility.
+    weights in every component: they move a row's scores together and no responsibility. Hard assignments
+    (beta infinite) need no exp: their log likelihood is not computed, and NaN.
     """
     wide, high = up4(F), up2(K)
-    phi, joint = scratch[: wide * ROWS], scratch[wide * ROWS : (wide + high) * ROWS]
-    top, total = scratch[(wide + high) * ROWS : (wide + high + 1) * ROWS], scratch[(wide + high + 1) * ROWS :]
+    phi, joint = scratch[: wide * STRIDE], scratch[wide * STRIDE : (wide + high) * STRIDE]
+    top, total = scratch[(wide + high) * STRIDE : (wide + high + 1) * STRIDE], scratch[(wide + high + 1) * STRIDE :]
     phi[:] = 0.0
     objective, log_likelihood = 0.0, 0.0
     for at in range(start, stop, ROWS):
         m = min(ROWS, stop - at)
         features(kind, x, at, m, phi)
-        scores(W, K, wide, up4(used), phi, joint)
-        firm, soft = soften(joint, K, beta, log_label, weight, at, m, top, total)
-        for k in range(K, high):
-            for i in range(ROWS):
-                put(joint, k * ROWS + i, 0.0)
+        scores(W, K, wide, up4(used), phi, joint, m)
+        if log_label.shape[0]:
+            label(joint, K, log_label, at, m)
         if up4(used) < wide:
             common = 0.0
             for f in range(up4(used), F):
                 part = 0.0
                 for i in range(m):
-                    part += get(phi, f * ROWS + i) * (weight[at + i] if weight.size else 1.0)
+                    part += get(phi, f * STRIDE + i) * (weight[at + i] if weight.size else 1.0)
                 common += W[f] * part
-            firm, soft = firm + common, soft + common
-        objective += firm
-        log_likelihood += soft
-        collect(K, wide, phi, joint, stats)
-    return objective, log_likelihood
+            objective, log_likelihood = objective + common, log_likelihood + common
+        if np.isinf(beta):
+            objective += harden(joint, K, weight, at, m, top, total)
+            scatter(F, wide, phi, total, weight, at, m, stats)
+            continue
+        firm, soft = soften(joint, K, beta, weight, at, m, top, total)
+        objective, log_likelihood = objective + firm, log_likelihood + soft
+        if high > K:
+            for i in range(ROWS):
+                put(joint, K * STRIDE + i, 0.0)
+        collect(K, wide, phi, joint, stats, m)
+    return objective, np.nan if np.isinf(beta) else log_likelihood
 
 
 @njit(cache=True)
 def size_of_scratch(K, F):
-    return (up4(F) + up2(K) + 2) * ROWS
+    return (up4(F) + up2(K) + 2) * STRIDE
 
 
 LINE, TABLE = types.Array(types.float64, 1, "C", readonly=True), types.Array(types.float64, 2, "C", readonly=True)
@@ -332,28 +302,14 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
     stats, sums = np.empty((-(-n // size), padded.size)), np.empty((-(-n // size), 2))
     label = NONE_2D if log_label is None else np.ascontiguousarray(log_label)
     weight = NONE if weight is None else np.ascontiguousarray(weight)
-    count = min(threads(), len(stats)) if n * K * F > 200_000 else 1
+    count = min(threads(), len(stats)) if n * K * F > WORTH else 1
 
     def part(first):
         chunks(KINDS[kind], columns, size, padded.ravel(), K, F, used, label, weight, beta, first, count, stats, sums)
 
-    if count == 1:
-        part(0)
-    else:
-        list(pool(os.getpid()).map(part, range(count)))
+    rest = [pool(os.getpid()).submit(part, first) for first in range(1, count)]
+    part(0)
+    for one in rest:
+        one.result()
     objective, log_likelihood = sums.sum(axis=0)
     return objective, log_likelihood, stats.sum(axis=0).reshape(padded.shape)[:K, :F]
-
-
-@cache
-def threads():
-    """Threads of a pass: the cores this process may use, or OMP_NUM_THREADS if that is fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(told)) if told.isdigit() and int(told) > 0 else cores
-
-
-@cache
-def pool(process):
-    """The threads of this process (a forked child makes its own)."""
-    return ThreadPoolExecutor(threads())

@@ -5,8 +5,8 @@ product r^T Phi, for every exponential family. Rows are taken in blocks, so noth
 is ever stored. Data are centred once, the specification with them: differences of large numbers
 never meet.
 
-The pass is written twice: readably in NumPy (`Problem.plain_step`: the oracle of the tests, and what runs
-where numba is absent), and compiled (`em/fused.py`).
+The pass is written three times: to be read (`Problem.plain_step`, the oracle of the tests, which alone serves
+families and components that need care), in NumPy for speed (`em/plain.py`), and compiled (`em/fused.py`).
 
 References: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, for the bound on the
 rounding error of a product.
@@ -18,7 +18,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from bayesmix.em import missing, patterns
+from bayesmix.em import missing, patterns, plain
+from bayesmix.em.plain import LOG_TINY
 from bayesmix.spec.missing import column_means, column_sd
 from bayesmix.spec.missing import patterns as patterns_of
 
@@ -26,7 +27,6 @@ COMPILED = find_spec("numba") is not None
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 WORTH = 50_000  # n K F from which a compiled pass saves more than NumPy's calls cost
 KEEP = 30e6  # bytes of features that are kept from one pass to the next
-LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
 TOLERANCE = 1e-10  # largest rounding error of a component's log density before `logpdf` takes over
 
 
@@ -34,7 +34,8 @@ TOLERANCE = 1e-10  # largest rounding error of a component's log density before 
 class Pass:
     """What one E-step yields.
 
-    objective: sum_i weight_i (1/beta) log sum_k exp(beta l_ik); log_likelihood: the same at beta = 1.
+    objective: sum_i weight_i (1/beta) log sum_k exp(beta l_ik); log_likelihood: the same at beta = 1, which hard
+    assignments do not need: NaN where beta is infinite.
     counts: (K,) sum_i weight_i r_ik. stats: (K, F) r^T Phi, or the responsibilities (n, K) themselves
     for a family that is not exponential (both weighted by the rows). origin: (K, d) or None; row k of stats is
     taken of Phi(x - origin_k), which keeps the moments of a narrow component exact.
@@ -173,9 +174,14 @@ class Problem:
     def feature_count(self):
         return self.mixture.family.sufficient(self.x[:1]).shape[1]
 
+    @property
+    def keeps_features(self):
+        """Whether Phi is little enough to stay in memory."""
+        return self.feature_count * len(self.x) * 8 <= KEEP
+
     def feature_rows(self, rows):
         """Phi^T of a block of rows, (F, rows): kept in memory only where that is little."""
-        if self.feature_count * len(self.x) * 8 <= KEEP:
+        if self.keeps_features:
             return self.features[:, rows]
         return np.ascontiguousarray(self.mixture.family.sufficient(self.x[rows]).T)
 
@@ -232,11 +238,20 @@ class Problem:
             return self.stream.e_step(self, theta, beta)
         if self.parts is not None:
             return missing.e_step(self, theta, beta)
-        if COMPILED and self.exponential and len(self.x) * self.mixture.components * self.feature_count >= WORTH:
+        if self.exponential:
             W = self.mixture.family.natural(np, **self.mixture.own(theta))
             if not self.rough(W).any():
-                return self.compiled_step(theta, W, beta)
+                worth = len(self.x) * self.mixture.components * self.feature_count >= WORTH
+                return (self.compiled_step if COMPILED and worth else self.numpy_step)(theta, W, beta)
         return self.plain_step(theta, beta, about_zero)
+
+    def numpy_step(self, theta, W, beta=1.0):
+        """`plain_step` for W = natural(theta) whose rounding is harmless, in place and in threads."""
+        W = np.array(W)
+        W[:, 0] += self.log_weight(theta)
+        objective, log_likelihood, stats = plain.step(self, W, beta)
+        base = self.base_total
+        return Pass(float(objective + base), float(log_likelihood + base), stats[:, 0].copy(), stats)
 
     def compiled_step(self, theta, W, beta=1.0):
         """`plain_step` by the compiled kernel, for W = natural(theta) whose rounding is harmless."""
@@ -251,7 +266,7 @@ class Problem:
             )
         else:
             objective, log_likelihood, stats = 0.0, 0.0, np.zeros(W.shape)
-            for rows in self.blocks() if self.feature_count * len(self.x) * 8 > KEEP else [slice(None)]:
+            for rows in self.blocks() if not self.keeps_features else [slice(None)]:
                 label = None if self.log_label is None else self.log_label[rows]
                 weight = None if self.weight is None else self.weight[rows]
                 part = fused.scan(None, self.feature_rows(rows), W, label, weight, float(beta))
@@ -337,17 +352,20 @@ class Problem:
 
 
 def soften(joint, beta):
-    """Responsibilities r ~ exp(beta l), the row terms (1/beta) log sum exp(beta l), and those at beta = 1."""
+    """Responsibilities r ~ exp(beta l), the row terms (1/beta) log sum exp(beta l), and those at beta = 1.
+
+    The last are NaN where beta is infinite: hard assignments need no exp.
+    """
     top = joint.max(axis=0)
+    if np.isinf(beta):
+        hard = np.zeros_like(joint)
+        hard[joint.argmax(axis=0), np.arange(joint.shape[1])] = 1.0
+        return hard, top, np.full(len(top), np.nan)
     e = np.exp(np.maximum(joint - top, LOG_TINY))
     total = e.sum(axis=0)
     soft = top + np.log(total)
     if beta == 1.0:
         return e / total, soft, soft
-    if np.isinf(beta):
-        hard = np.zeros_like(joint)
-        hard[joint.argmax(axis=0), np.arange(joint.shape[1])] = 1.0
-        return hard, top, soft
     e = np.exp(np.maximum(beta * (joint - top), LOG_TINY))
     total = e.sum(axis=0)
     return e / total, top + np.log(total) / beta, soft

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from bayesmix.em import batch, engine, starts
+from bayesmix.em import batch, engine, starts, together
 
 
 def climb_all(problem, start, *, restarts, seed, first=0, workers=1, progress=None, **options):
     """The runs of all restarts, in order, and whether Ctrl-C ended them early.
 
-    Small Gaussian problems run as one batch (`em/batch.py`), others one climb at a time, here or in workers.
+    Small Gaussian problems run as one compiled batch (`em/batch.py`), those of other exponential families in step
+    (`em/together.py`), all others one climb at a time, here or in workers.
 
     first: the number of the first of these restarts. Restart i draws its start from the i-th child of
     `seed`, so the result depends on neither the number of workers nor the order of execution. A start
@@ -19,10 +20,10 @@ def climb_all(problem, start, *, restarts, seed, first=0, workers=1, progress=No
     step = progress or (lambda done, total: None)
     runs = []
     try:
-        if batch.suits(problem) and not options.get("keep"):
+        way = None if options.get("keep") else way_of(problem)
+        if way is not None:
             options.pop("keep", None)
-            thetas = [starts.draw(start, problem, np.random.default_rng(child)) for child in children]
-            batch.Batch.of(problem).climb(thetas, into=runs, progress=lambda done: step(done, count), **options)
+            way.climb(way.starts(start, children), into=runs, progress=lambda done: step(done, count), **options)
         elif workers > 1 and count > 1:
             from joblib import Parallel, delayed
 
@@ -39,6 +40,13 @@ def climb_all(problem, start, *, restarts, seed, first=0, workers=1, progress=No
             raise
         return runs, True
     return runs, False
+
+
+def way_of(problem):
+    """What takes all climbs of a small problem together, or None. It looks at the problem alone."""
+    if batch.suits(problem):
+        return batch.Batch.of(problem)
+    return together.Together(problem) if together.suits(problem) else None
 
 
 def one(problem, start, seed, options):

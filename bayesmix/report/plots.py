@@ -17,13 +17,15 @@ def em_traces(em):
 
     A line ends where its restart stopped, or came within rounding of the best.
     """
-    best = max((m.log_posterior for m in em.optima if np.isfinite(m.log_posterior)), default=0.0)
+    best, climbed = max((m.log_posterior for m in em.optima if np.isfinite(m.log_posterior)), default=0.0), 1
+    if any(np.isnan(run.trace[:, 1]).any() for run in em.runs):  # hard assignments climb an objective of their own
+        best, climbed = max(run.trace[-1, 0] for run in em.runs), 0
     floor = 1e-9 * max(1.0, abs(best))
     home = {i: m for m, mode in enumerate(em.optima) for i in mode.restarts}
     figure, axes = grid(1, 1, 3.9)
     ax, longest = axes[0, 0], 1
     for i, run in sorted(enumerate(em.runs), key=lambda pair: -home.get(pair[0], 10**6)):
-        gap = best - run.trace[:, 1]
+        gap = best - run.trace[:, climbed]
         arrived = np.flatnonzero(gap <= floor)
         last = int(arrived[0]) if len(arrived) else len(gap) - 1
         gap = np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan)

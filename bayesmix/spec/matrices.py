@@ -1,6 +1,16 @@
 """Batches of small positive definite matrices, the same formulas for NumPy and PyTensor."""
 
+from functools import cache
+
 import numpy as np
+
+
+@cache
+def upper(d):
+    """Row and column indices of the upper triangle of a d x d matrix, diagonal included, row by row."""
+    i, j = np.triu_indices(d)
+    i.flags.writeable = j.flags.writeable = False
+    return i, j
 
 
 def precision_and_log_det(xp, cov):

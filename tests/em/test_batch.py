@@ -117,3 +117,23 @@ def test_neither_threads_nor_company_change_a_bit(monkeypatch, faithful):
         (alone,) = batch.Batch.of(problem).climb([theta])
         np.testing.assert_array_equal(alone.trace, run.trace)
         np.testing.assert_array_equal(alone.theta["cov"], run.theta["cov"])
+
+
+@pytest.mark.parametrize("family", ["VVV", "EEE", "default", "conjugate", "fixed mean", "VII", "sd", "fixed sd"])
+@pytest.mark.parametrize("row_weight", [False, True])
+def test_compiled_starts_are_the_starts(family, row_weight, faithful):
+    problem = problem_of(family, faithful, row_weight=row_weight)
+    children = np.random.SeedSequence(5).spawn(6)
+    for theta, child in zip(batch.Batch.of(problem).starts("kmeans++", children), children, strict=True):
+        wanted = starts.draw("kmeans++", problem, np.random.default_rng(child))
+        assert list(theta) == list(wanted) and engine.change(wanted, theta) < 1e-9
+
+
+def test_a_start_that_needs_care_is_drawn_in_python():
+    """Rows in two places only: the second centre is the other place, and no third one is far from both."""
+    x = np.repeat([[0.0], [1.0]], [5, 4], axis=0)
+    problem = Problem.of(bm.Mixture(bm.Gaussian(), 3).resolve(bm.Data(x)), bm.Data(x))
+    children = np.random.SeedSequence(0).spawn(4)
+    for theta, child in zip(batch.Batch.of(problem).starts("kmeans++", children), children, strict=True):
+        wanted = starts.draw("kmeans++", problem, np.random.default_rng(child))
+        assert engine.change(wanted, theta) == 0

@@ -8,7 +8,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.families.gaussian import wide_enough
-from bayesmix.spec.matrices import precision_and_log_det
+from bayesmix.spec.matrices import precision_and_log_det, upper
 from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, Prior, draw_inverse_wishart, spread
 
@@ -98,7 +98,7 @@ class MvGaussian(ExponentialFamily):
 
     def sufficient(self, x):
         """[1, x_i, x_i x_j for i <= j]."""
-        i, j = np.triu_indices(x.shape[1])
+        i, j = upper(x.shape[1])
         return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]], axis=1)
 
     def natural(self, xp, mean, cov):
@@ -107,7 +107,7 @@ class MvGaussian(ExponentialFamily):
         P, log_det = precision_and_log_det(xp, cov)
         linear = (P * mean[:, None, :]).sum(axis=2)
         one = -0.5 * ((mean * linear).sum(axis=1) + log_det + d * LOG_2PI)
-        i, j = np.triu_indices(d)
+        i, j = upper(d)
         quadratic = P[:, i, j] * np.where(i == j, -0.5, -1.0) + xp.zeros_like(mean[:, :1])
         return xp.concatenate([one[:, None], linear, quadratic], axis=1)
 
@@ -123,7 +123,7 @@ class MvGaussian(ExponentialFamily):
         B, c, V = regression(theta["mean"], theta["cov"], o, m)
         n, s = stats[:, 0], stats[:, 1 : len(o) + 1]
         oo = np.empty((K, len(o), len(o)))
-        i, j = np.triu_indices(len(o))
+        i, j = upper(len(o))
         oo[:, i, j] = oo[:, j, i] = stats[:, len(o) + 1 :]
         first = np.empty((K, d))
         first[:, o] = s
@@ -136,7 +136,7 @@ class MvGaussian(ExponentialFamily):
         second = np.empty((K, d, d))
         second[:, o[:, None], o], second[:, m[:, None], o], second[:, m[:, None], m] = oo, mo, mm
         second[:, o[:, None], m] = np.swapaxes(mo, 1, 2)
-        i, j = np.triu_indices(d)
+        i, j = upper(d)
         return np.concatenate([n[:, None], first, 0.5 * (second[:, i, j] + second[:, j, i])], axis=1)
 
     def pattern_weights(self, xp, seen, mean, cov):
@@ -163,7 +163,7 @@ class MvGaussian(ExponentialFamily):
         c = m * (mean - (B @ mean[..., None])[..., 0])
         A = B + np.eye(d) * o[..., None]
         n, s = stats[:, :, :1], stats[:, :, 1 : d + 1]
-        i, j = np.triu_indices(d)
+        i, j = upper(d)
         second = np.zeros((*stats.shape[:2], d, d))
         second[:, :, i, j] = second[:, :, j, i] = stats[:, :, d + 1 :]
         s = (A @ s[..., None])[..., 0]
@@ -205,7 +205,7 @@ class MvGaussian(ExponentialFamily):
         K, d = mean.shape
         n, s = stats[:, 0], stats[:, 1 : d + 1]
         second = np.empty((K, d, d))
-        i, j = np.triu_indices(d)
+        i, j = upper(d)
         second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
         prior = self.parameters["cov"].prior
 
@@ -236,7 +236,7 @@ class MvGaussian(ExponentialFamily):
             if kernel is None:
                 return None
             second = np.empty((K, d, d))
-            i, j = np.triu_indices(d)
+            i, j = upper(d)
             second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
             own = np.where(n[:, None] > 0, s / np.where(n[:, None] > 0, n[:, None], 1.0), mean)
             scatter = resolved(second - n[:, None, None] * own[:, :, None] * own[:, None, :], second)
@@ -286,6 +286,8 @@ def mean_mode(prior, n, s, old, cov):
     kernel = prior.conjugate("normal", s.shape)
     if kernel is None or np.isfinite(prior.interval).any():
         return None
+    if not any(np.any(a) for a in kernel):
+        return np.where(n[:, None] > 0, s / np.where(n > 0, n, 1.0)[:, None], old)
     t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
     # (n P + T) m = P s + T m0, multiplied by V from the left
     left = n[:, None, None] * np.eye(s.shape[1]) + cov * t[:, None, :]

@@ -1,0 +1,146 @@
+"""Which problems the compiled Gibbs sweeps serve, and how their chains get in and out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmix.em import kernel
+from bayesmix.mcmc.gibbs_steps import DIRICHLET_TRIES, constraints_on, draw_family, exchange, sweep
+from bayesmix.spec.families import Gaussian, MvGaussian
+from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
+
+AT_ONCE = 5e7  # rows x components x features x sweeps between two looks at whether to stop: about a tenth of a second
+FEW = 2000  # rows x components x features that cost as much as the rest of a sweep
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A problem that the compiled sweeps serve; `law` are the fields of `gibbs_gaussian.Law`."""
+
+    problem: kernel.Problem
+    scale: str  # the name of the scale field
+    law: tuple
+
+    @classmethod
+    def of(cls, problem):
+        """The problem as the sweeps take it; None where they do not serve: they want Gaussian components, conjugate
+        priors without bounds, complete rows that count once, and no constraint but an order that sorting imposes
+        and floors under the weights."""
+        model = problem.mixture
+        if not kernel.COMPILED or type(model.family) not in (Gaussian, MvGaussian):
+            return None
+        if problem.weight is not None or problem.parts is not None or constraints_on(problem, False):
+            return None
+        if not all(c.hard and c.symmetric for c in constraints_on(problem, True)):
+            return None
+        name = next(n for n in ("cov", "var", "sd") if n in model.family.parameters)
+        law = priors(problem, name)
+        return None if law is None else cls(problem, name, law)
+
+    def chain(self, theta, rng, count, stop=None, tick=None):
+        """field -> (count, ...) after each sweep from theta, in centred coordinates; fewer once `stop` is set."""
+        from bayesmix.em.fused import NONE_2D, up2, up4
+        from bayesmix.mcmc import gibbs_gaussian as compiled
+        from bayesmix.mcmc.gibbs_rows import fixed
+
+        problem, full = self.problem, self.scale == "cov"
+        K, F = problem.mixture.components, problem.feature_count
+        law, state = compiled.Law(*self.law), State.of(theta, self.scale)
+        label = NONE_2D if problem.log_label is None else problem.log_label
+        kind = compiled.FULL if full else compiled.DIAGONAL
+        stats = np.empty((up2(K), up4(F)))
+        kept = tuple(np.empty((count, v.size)) for v in (state.weight, state.mean, state.scale))
+        step = max(1, int(AT_ONCE / (len(problem.x) * K * F + FEW)))
+        done = 0
+        while done < count:
+            if stop is not None and stop.is_set():
+                break
+            done, left = compiled.sweeps(
+                kind, fixed(problem.columns), fixed(label), law, rng, done, min(done + step, count),
+                state.weight, state.mean, state.scale, state.P, state.log_det, stats.ravel(), kept,
+            )  # fmt: skip
+            if left != compiled.DONE:
+                theta = self.finish(state.theta(self.scale), stats[:K, :F], left, rng)
+                state = State.of(theta, self.scale)
+                for into, value in zip(kept, (state.weight, state.mean, state.scale), strict=True):
+                    into[done] = value.ravel()
+                done += 1
+            if tick is not None:
+                tick(done / count)
+        names = ("weight", "mean", self.scale)
+        return {n: flat[:done].reshape(done, *theta[n].shape) for n, flat in zip(names, kept, strict=True)}
+
+    def finish(self, theta, stats, left, rng):
+        """theta after the sweep that the compiled code could not finish."""
+        from bayesmix.mcmc import gibbs_gaussian as compiled
+
+        if left == compiled.SWEEP:
+            return sweep(self.problem, theta, rng)
+        if left == compiled.WEIGHT:
+            law = compiled.Law(*self.law)
+            theta = theta | {"weight": exchange(stats[:, 0] + law.weight, theta["weight"], law.floor, rng)}
+        return {"weight": theta["weight"], **draw_family(self.problem, stats, theta, rng)}
+
+
+@dataclass(frozen=True)
+class State:
+    """theta as the compiled sweeps change it in place, with the inverses of full covariances."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray  # (K or 1, d or 1, 1), or (K or 1, d, d) when full
+    P: np.ndarray
+    log_det: np.ndarray
+
+    @classmethod
+    def of(cls, theta, name):
+        weight, mean, scale = (np.array(theta[n], dtype=np.float64, order="C") for n in ("weight", "mean", name))
+        if name != "cov":
+            return cls(weight, mean, scale[..., None], np.empty((0, 0, 0)), np.empty(0))
+        P = np.array(np.linalg.inv(scale), order="C")
+        return cls(weight, mean, scale, P, np.array(np.linalg.slogdet(scale)[1]))
+
+    def theta(self, name):
+        scale = self.scale if name == "cov" else self.scale[..., 0]
+        return {"weight": self.weight.copy(), "mean": self.mean.copy(), name: scale.copy()}
+
+
+def priors(problem, name):
+    """The fields of `gibbs_gaussian.Law`, or None where a prior is not conjugate or has bounds."""
+    from bayesmix.mcmc.gibbs_gaussian import CONJUGATE, FIXED, NORMAL
+
+    model, d = problem.mixture, problem.x.shape[1]
+    K, mean, prior = model.components, model.family.mean, model.family.parameters[name].prior
+    free = not model.is_constant("weight")
+    weight = model.weight.conjugate("dirichlet", (K,))[0] + 1 if free else 1.0
+    floor = max((c.floor for c in constraints_on(problem, True)), default=0.0)
+
+    if isinstance(mean, Fixed):
+        kind, t, s = FIXED, 0.0, 0.0
+    elif isinstance(mean, ConjugateNormal):
+        kind, t, s = CONJUGATE, spread(mean.kappa, (K,))[:, None], spread(mean.mean, (K, d))
+    elif mean.conjugate("normal", (K, d)) is None or np.isfinite(mean.interval).any():
+        return None
+    else:
+        kind, (t, s) = NORMAL, mean.conjugate("normal", (K, d))
+
+    shape = model.field_shape(name, d)
+    box = shape if name == "cov" else (*shape, 1)
+    known = isinstance(prior, Fixed)
+    found = None if known else prior.conjugate("inverse wishart" if name == "cov" else "inverse gamma", shape)
+    if known:
+        a, b = 0.0, 0.0
+    elif name == "sd" or found is None or (name == "var" and prior.interval != (-np.inf, np.inf)):
+        return None
+    elif name == "cov":
+        a, b = np.reshape(found[0] - d - 1, (-1, 1, 1)), found[1]
+    else:
+        a, b = (np.broadcast_to(v, shape)[..., None] for v in (found[0] - 1, found[1]))
+
+    def full(value, shape):
+        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), shape), order="C")
+
+    return (
+        free, full(weight, (K,)), float(floor), DIRICHLET_TRIES, kind, full(t, (K, d)), full(s, (K, d)),
+        not known, name == "sd", full(a, box), full(b, box), problem.largest, kernel.TOLERANCE,
+    )  # fmt: skip
