@@ -119,29 +119,31 @@ class Batch:
         for i, child in enumerate(children):
             rng = np.random.default_rng(child)
             orders[i], firsts[i], us[i, 1:] = rng.permutation(every), rng.choice(n), rng.random(K - 1)
-        weight, mean, scale = self._stacked([problem.outward(problem.central)] * count)
+        weight, mean, scale = (np.repeat(a, count, axis=0) for a in self._stacked([problem.outward(problem.central)]))
         sound, (x, _, row_weight) = np.empty(count, dtype=np.bool_), self.rows
         begin.begins(self.kind, x, row_weight, self.belief, problem.column_sd, orders, firsts, us[:, 1:],
                      weight, mean, scale, sound)  # fmt: skip
         return [
-            self._theta(weight[i], mean[i], scale[i])
-            if sound[i]
-            else starts.draw(start, problem, np.random.default_rng(child))
-            for i, child in enumerate(children)
+            theta if good else starts.draw(start, problem, np.random.default_rng(child))
+            for theta, good, child in zip(self._thetas(weight, mean, scale), sound, children, strict=True)
         ]
 
     def _stacked(self, thetas):
         """weight, mean and scale of thetas (coordinates of the data), one line each, as the loop takes them."""
-        weight = np.array([t["weight"] for t in thetas], dtype=np.float64)
-        mean = np.array([self.problem.inward(t)["mean"] for t in thetas], dtype=np.float64)
-        scale = np.array([t[self.scale] for t in thetas], dtype=np.float64)
-        return weight, mean, scale if self.scale == "cov" else scale[..., None]
+        weight, mean, scale = (np.array([t[n] for t in thetas], dtype=np.float64) for n in self._names)
+        return weight, self.problem.inward({"mean": mean})["mean"], scale if self.scale == "cov" else scale[..., None]
 
-    def _theta(self, weight, mean, scale):
-        """One line of them as a theta in the coordinates of the data."""
-        scale = scale if self.scale == "cov" else scale[..., 0]
-        theta = {"weight": weight, "mean": mean, self.scale: scale}
-        return self.problem.outward({name: theta[name].copy() for name in self.problem.mixture.parameters})
+    def _thetas(self, weight, mean, scale):
+        """The lines of such arrays as thetas in the coordinates of the data."""
+        lines = self.problem.mixture.family.shift({"mean": mean}, self.problem.origin)
+        lines |= {"weight": weight, self.scale: scale if self.scale == "cov" else scale[..., 0]}
+        for i in range(len(weight)):
+            theta = {name: lines[name][i].copy() for name in self.problem.mixture.parameters}
+            yield {**theta, **self.problem.constants}
+
+    @property
+    def _names(self):
+        return "weight", "mean", self.scale
 
     def climb(self, thetas, *, stiffness=1.0, max_iter=2000, tol=1e-8, into=None, progress=None):
         """The runs from several thetas (coordinates of the data), as `engine.run` gives them one by one.
@@ -183,8 +185,7 @@ class Batch:
         work(0)
         for one in rest:
             one.result()
-        for i in range(count):
-            theta = self._theta(weight[i], mean[i], scale[i])
+        for i, theta in enumerate(self._thetas(weight, mean, scale)):
             yield theta, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
 
 

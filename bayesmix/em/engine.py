@@ -124,7 +124,7 @@ def run(problem, theta, *, stiffness=1.0, max_iter=2000, tol=1e-8, keep=False, b
                 break
         log_likelihood = here.log_likelihood
         if np.isinf(beta(len(trace) - 1)) and np.isfinite(trace[-1][0]):
-            log_likelihood = problem.e_step(theta).log_likelihood
+            log_likelihood = problem.log_likelihood(theta)
             trace[-1] = (trace[-1][0], log_likelihood + sum(model.log_prior(theta).values()))
     return Run(
         problem.outward(theta),

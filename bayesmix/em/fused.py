@@ -225,7 +225,7 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
 
     W (flat, like stats) holds the log weights in its first column. Features from `used` on have the same
     weights in every component: they move a row's scores together and no responsibility. Hard assignments
-    (beta infinite) need no exp: their log likelihood is not computed, and NaN.
+    (beta infinite) need no exp: their log likelihood is not computed, and NaN. Of no size, stats is not asked for.
     """
     wide, high = up4(F), up2(K)
     phi, joint = scratch[: wide * STRIDE], scratch[wide * STRIDE : (wide + high) * STRIDE]
@@ -252,6 +252,8 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
             continue
         firm, soft = soften(joint, K, beta, weight, at, m, top, total)
         objective, log_likelihood = objective + firm, log_likelihood + soft
+        if stats.size == 0:
+            continue
         if high > K:
             for i in range(ROWS):
                 put(joint, K * STRIDE + i, 0.0)
@@ -284,8 +286,8 @@ def chunks(kind, x, size, W, K, F, used, log_label, weight, beta, first, step, s
 NONE, NONE_2D = np.empty(0), np.empty((0, 0))
 
 
-def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
-    """(objective, log likelihood, stats (K, F)) of one pass, on all threads.
+def scan(kind, x, W, log_label=None, weight=None, beta=1.0, collecting=True):
+    """(objective, log likelihood, stats (K, F), or None where not `collecting`) of one pass, on all threads.
 
     kind: "linear", "diagonal", "full", or None where x holds the features themselves. x: (d, n).
     W: (K, F), log weights added to its first column. log_label: (n, K). weight: (n,).
@@ -299,7 +301,8 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
     padded[:K, :F] = W
     columns = np.ascontiguousarray(x)
     size = max(1, -(-n // (CHUNKS * ROWS))) * ROWS
-    stats, sums = np.empty((-(-n // size), padded.size)), np.empty((-(-n // size), 2))
+    count = -(-n // size)
+    stats, sums = np.empty((count, padded.size if collecting else 0)), np.empty((count, 2))
     label = NONE_2D if log_label is None else np.ascontiguousarray(log_label)
     weight = NONE if weight is None else np.ascontiguousarray(weight)
     count = min(threads(), len(stats)) if n * K * F > WORTH else 1
@@ -312,4 +315,4 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0):
     for one in rest:
         one.result()
     objective, log_likelihood = sums.sum(axis=0)
-    return objective, log_likelihood, stats.sum(axis=0).reshape(padded.shape)[:K, :F]
+    return objective, log_likelihood, stats.sum(axis=0).reshape(padded.shape)[:K, :F] if collecting else None

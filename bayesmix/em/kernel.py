@@ -253,6 +253,20 @@ class Problem:
         base = self.base_total
         return Pass(float(objective + base), float(log_likelihood + base), stats[:, 0].copy(), stats)
 
+    def log_likelihood(self, theta):
+        """The log likelihood alone: `e_step(theta).log_likelihood`, without the statistics where they cost a lot."""
+        if COMPILED and self.exponential and self.stream is None and self.parts is None:
+            family = self.mixture.family
+            W = family.natural(np, **self.mixture.own(theta))
+            if family.features is not None and not self.rough(W).any():
+                from bayesmix.em import fused
+
+                W = W.copy()
+                W[:, 0] += self.log_weight(theta)
+                value = fused.scan(family.features, self.columns, W, self.log_label, self.weight, collecting=False)[1]
+                return float(value + self.base_total)
+        return self.e_step(theta).log_likelihood
+
     def compiled_step(self, theta, W, beta=1.0):
         """`plain_step` by the compiled kernel, for W = natural(theta) whose rounding is harmless."""
         from bayesmix.em import fused

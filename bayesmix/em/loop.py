@@ -361,7 +361,7 @@ def climb(kind, x, label, row_weight, belief, betas, max_iter, tol, weight, mean
         settled = done > last and change <= tol and rise <= max(tol * tol, 4e-16) * size * 16
         if settled or done == max_iter:
             if np.isinf(betas[min(done, last)]):  # no hard step has needed it
-                log_likelihood = rows(kind, x, 0, n, W, K, F, F, label, row_weight, 1.0, scratch, stats)[1]
+                log_likelihood = rows(kind, x, 0, n, W, K, F, F, label, row_weight, 1.0, scratch, stats[:0])[1]
                 trace[done, 1] = log_likelihood + prior
             return (CONVERGED if settled else EXHAUSTED), done, log_likelihood
         done += 1

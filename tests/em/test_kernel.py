@@ -60,6 +60,7 @@ def test_compiled_equals_readable(name, label, weight, beta):
     W = problem.mixture.family.natural(np, **problem.mixture.own(theta))
     assert not problem.rough(W).any()
     same_pass(problem.compiled_step(theta, W, beta), problem.plain_step(theta, beta), beta=beta)
+    assert problem.log_likelihood(theta) == pytest.approx(problem.plain_step(theta).log_likelihood, rel=1e-12)
 
 
 @pytest.mark.parametrize("n,d,K", [(2, 1, 1), (127, 1, 4), (128, 2, 5), (129, 5, 2), (5000, 4, 9)])
