@@ -5,7 +5,7 @@ from bayesmix.diagnostics.findings import Finding, check
 CARRIES = 0.5  # share of the draws, or of the climbs from them, from which degeneracy is the result itself
 SOME = 0.05  # share from which it is worth a word
 KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
-ADVICE = "Fit fewer components (components={fewer}), or keep them apart by a larger bm.Dirichlet(...) or a bm.MinWeight(...)."
+ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
 
 
 @check

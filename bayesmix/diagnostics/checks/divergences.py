@@ -51,8 +51,11 @@ def likely_cause(evidence, diverging):
     for name, p in evidence.fit.mixture.family.parameters.items():
         if p.free and p.own in ("sd", "var", "scale"):
             smallest = fields[name].reshape(*evidence.shape, -1).min(axis=2)
-            causes[name] = (smallest, f"; they lie where `{name}` is small, in a funnel",
-                            f"Give `{name}` a prior that keeps it away from zero, such as bm.InverseGamma(3, ...).")  # fmt: skip
+            causes[name] = (
+                smallest,
+                f"; they lie where `{name}` is small, in a funnel",
+                f"Give `{name}` a prior that keeps it away from zero, such as bm.InverseGamma(3, ...).",
+            )
     tells = {n: area(-value[diverging], -value[~diverging]) for n, (value, _, _) in causes.items()}
     best = max(tells, key=tells.get, default=None)
     if best is None or tells[best] < TELLS:

@@ -11,7 +11,7 @@ TOUCHES = 0.01  # share that is worth a word
 
 @check
 def order(evidence):
-    """Whether EM without the order climbs from the ordered draws to one labelling, and which coordinate would do better.
+    """Whether EM without the order climbs from the draws to one labelling, and which coordinate would name them better.
 
     With exchangeable components the ordered posterior is the unconstrained one folded along the order. If the fold goes
     through an optimum, draws of that one optimum carry several labellings.
@@ -32,15 +32,17 @@ def order(evidence):
     if share < CUTS:
         return Finding(
             "order", "note",
-            f"In {share:.1%} of the draws the order on {field} gives the components other names than their optimum has.",
+            f"In {share:.1%} of the draws the order on {field} gives the components other names than the rest.",
             table=table,
         )  # fmt: skip
     advice = "Drop the order; the draws are then relabelled to the EM optimum."
     if better:
         name, _, by = best.partition("[")
         by = f', by="{by[:-1]}"' if by else ""
-        advice = f'Order another coordinate: bm.Order("{name}"{by}) names {table.loc[best, "named alike"]:.1%} of the ' \
-            f"draws alike. Or drop the order."  # fmt: skip
+        advice = (
+            f'Order another coordinate: bm.Order("{name}"{by}) names {table.loc[best, "named alike"]:.1%} of the draws '
+            "alike. Or drop the order."
+        )
     return Finding(
         "order", "warning",
         f"The order on {field} cuts through an optimum: {share:.0%} of its draws carry other names than the rest, so "
