@@ -13,16 +13,20 @@ def table(kinds):
     import arviz as az
     import pandas as pd
 
-    rows = []
+    rows, done = [], {}
     for kind, quantities in kinds.items():
         for name, value in quantities.items():
-            if value.shape[1] < 4 or not np.isfinite(value).all() or np.ptp(value) == 0:
+            same = done.get(name)
+            if same is not None and np.array_equal(value, same[0]):  # nothing was relabelled
+                numbers = same[1]
+            elif value.shape[1] < 4 or not np.isfinite(value).all() or np.ptp(value) == 0:
                 numbers = (np.nan,) * 4
             else:
                 value = np.ascontiguousarray(value, dtype=np.float64)
                 numbers = (
                     az.rhat(value), az.ess(value), az.ess(value, method="tail", prob=(0.05, 0.95)), az.mcse(value),
                 )  # fmt: skip
+            done[name] = value, numbers
             rows.append((name, kind, *map(float, numbers)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).set_index("quantity")
 
