@@ -82,8 +82,8 @@ def report(results, cases, accused, verdicts, seconds):
         lines.append(f"| {truth} | " + " | ".join(str(matrix[truth, v] or "·") for v in verdicts) + " |")
     lines += [
         "",
-        "Where the evidence is ambiguous by construction several verdicts count as right (slow chains: not converged or "
-        "undecided; groups that overlap until no row tells them apart: undecided, degenerate or not converged); the "
+        "Where the evidence is ambiguous by construction several verdicts count as right (slow chains: not converged "
+        "or undecided; groups that overlap until no row tells them apart: undecided, degenerate or not converged); the "
         "line is that of the first.",
         "",
     ]
@@ -93,8 +93,8 @@ def report(results, cases, accused, verdicts, seconds):
     if count:
         others = ", ".join(f"{v} {c}" for v, c in accused.items() if v != "sound") or "none"
         lines += [
-            f"**Of {count} sound fits {count - accused['sound']} were accused** ({others}): well separated groups, eight "
-            "families, K = 2 to 5, half made-up draws and half Gibbs output, 4 chains of 500 draws.",
+            f"**Of {count} sound fits {count - accused['sound']} were accused** ({others}): well separated groups, "
+            "eight families, K = 2 to 5, half made-up draws and half Gibbs output, 4 chains of 500 draws.",
             "",
         ]
     return "\n".join(lines)

@@ -101,7 +101,7 @@ def diagnose(fit, em=None, *, progress=None):
             check_alike(fit, em)
         elif not fit.optima:
             em = fit_em(fit.mixture, fit.data, seed=fit.settings.get("seed") or 0, progress=progress)
-        if em is not None and em.optima != fit.optima:
+        if em is not None:
             fit = replace(fit, optima=em.optima, runs=em.runs)
     with meter(progress, "Climbing from the draws") as step:
         evidence = Evidence(fit, em, step)

@@ -119,8 +119,9 @@ def comparison_sentences(table):
         moved, count = known.get("moved", ()), known["rows_moved"]
         which = f": {', '.join(map(str, moved))}{', ...' if count > len(moved) else ''}" if moved else ""
         out.append(
-            f"{count} row{'s' * (count != 1)} change{'s' * (count == 1)} class{which} (adjusted Rand index {known['adjusted_rand']:.3f}); EM is "
-            f"over-confident, above 95 % where the posterior says less than 80 %, of {known['overconfident']}."
+            f"{count} row{'s' * (count != 1)} change{'s' * (count == 1)} class{which} (adjusted Rand index "
+            f"{known['adjusted_rand']:.3f}); EM is over-confident, above 95 % where the posterior says less than 80 %, "
+            f"of {known['overconfident']}."
         )
     if np.isfinite(known.get("spread_least", np.nan)):
         out.append(

@@ -31,7 +31,7 @@ def test_each_parameter_beside_its_posterior(em, mcmc):
     assert list(table.columns) == ["MAP", "Laplace sd", "mean", "sd", "5%", "95%", "z", "percentile"]
     assert np.allclose(table["MAP"], [em.summary()["value"][name] for name in table.index])
     assert np.allclose(table["Laplace sd"], [em.standard_deviations()[name] for name in table.index])
-    # the draws are Laplace's own in u, so that sd and Laplace sd agree to the curvature of exp and the Monte Carlo error
+    # the draws are Laplace's own in u: both agree to the curvature of exp and the Monte Carlo error
     assert np.allclose(table["sd"] / table["Laplace sd"], 1, atol=0.2)
     assert np.allclose(table["z"], (table["MAP"] - table["mean"]) / table["sd"])
     assert table["percentile"].between(20, 80).all()

@@ -28,8 +28,8 @@ def switching(evidence):
         "switching", "note",
         f"The labels switch {how}: {outside:.0%} of the draws use another permutation than the most frequent one "
         f"(raw R-hat up to {raw:.2f}, which says nothing about it).", "label switching", table,
-        advice="Read relabelled or label-invariant summaries (fit.relabelled, fit.summary()); raw averages per component "
-        "mean nothing here.",
+        advice="Read relabelled or label-invariant summaries (fit.relabelled, fit.summary()); raw averages per "
+        "component mean nothing here.",
     )  # fmt: skip
 
 
