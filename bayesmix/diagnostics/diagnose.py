@@ -96,15 +96,19 @@ def diagnose(fit, em=None, *, progress=None):
     """
     if not isinstance(fit, Fit) or (em is not None and (not isinstance(em, Fit) or em.engine != "em")):
         raise InputError("diagnose(fit, em): expected an MCMC or EM fit and, optionally, an EM fit.")
+    reason = ""
     if fit.engine == "mcmc":
         if em is not None:
             check_alike(fit, em)
         elif not fit.optima:
-            em = fit_em(fit.mixture, fit.data, seed=fit.settings.get("seed") or 0, progress=progress)
+            try:
+                em = fit_em(fit.mixture, fit.data, seed=fit.settings.get("seed") or 0, progress=progress)
+            except InputError as error:  # becomes a finding
+                reason = str(error)
         if em is not None:
             fit = replace(fit, optima=em.optima, runs=em.runs)
     with meter(progress, "Climbing from the draws") as step:
-        evidence = Evidence(fit, em, step)
+        evidence = Evidence(fit, em, step, reason)
         findings = [f for f in (c(evidence) for c in CHECKS) if f is not None]
     rank = {v: i for i, v in enumerate(VERDICTS)}
     findings.sort(key=lambda f: (-LEVELS.index(f.level), rank.get(f.verdict, len(rank))))

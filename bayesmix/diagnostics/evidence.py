@@ -29,6 +29,7 @@ class Evidence:
     in doubt.
     regions_of_chains: (chain,) the region that each chain stays in. sample_stats: name -> (chain, draw).
     components: `Components` of the draws looked at, or None without responsibilities.
+    no_census: why EM found no optimum, or "".
     fit, em, problem, matching, masses: the fits, the centred problem, the climbs from the draws and the mass
     table; None without a specification.
     """
@@ -36,6 +37,7 @@ class Evidence:
     fit: Fit
     em: Fit | None = None
     progress: object = None
+    no_census: str = ""
 
     @property
     def sampled(self):

@@ -78,9 +78,14 @@ class Matching:
         return np.array(out)
 
     @cached_property
+    def region(self):
+        """(chain, checkpoint): the region that each checkpoint is in, -1 where the climb collapsed."""
+        return np.append(self.regions, -1)[self.home]
+
+    @cached_property
     def visited(self):
         """Regions that some chain was in at a checkpoint, a set."""
-        return {int(r) for r in self.regions[np.unique(self.home[self.home >= 0])]}
+        return {int(r) for r in np.unique(self.region) if r >= 0}
 
     @cached_property
     def switched(self):
@@ -94,10 +99,8 @@ class Matching:
 
     def share(self, kind):
         """Share of the checkpoints whose optimum is of a kind ("collapsed" for climbs that collapsed)."""
-        of = np.array([m.kind == kind for m in self.optima])
-        inside = self.home >= 0
-        own = (self.home < 0) if kind == "collapsed" else np.zeros(self.home.shape, dtype=bool)
-        return float((own | (inside & of[self.home])).mean()) if len(of) else float(own.mean())
+        of = np.array([*(m.kind == kind for m in self.optima), kind == "collapsed"])
+        return float(of[self.home].mean())
 
 
 def match_draws(problem, fit, progress=None):

@@ -5,26 +5,35 @@ import numpy as np
 import bayesmix as bm
 from diagnosis_bench.chains import around, gibbs, packed, weighty
 from diagnosis_bench.register import case, fitted
+from diagnosis_bench.settings import setting
 
 
 @case(
     "empty components",
     "degenerate",
     True,
-    gaussian_3_for_2={},
-    gaussian_5_for_2={"components": 5},
+    two_columns={"kind": "gaussian 2"},
     mvgaussian={"kind": "mvgaussian"},
-    poisson={"kind": "poisson"},
+    mvgaussian_5_for_2={"kind": "mvgaussian", "components": 5},
     bernoulli={"kind": "bernoulli"},
-    six_for_three={"K": 3, "components": 6, "n": 200},
+    categorical={"kind": "categorical"},
+    six_for_three={"kind": "mvgaussian", "K": 3, "components": 6, "n": 200},
 )
-def _(rng, seed, kind="gaussian", K=2, n=120, components=3):
-    """More components than groups, under a small Dirichlet concentration that empties them.
+def _(rng, seed, kind, K=2, n=120, components=3):
+    """More components than groups and a weight prior whose concentration 1 is below half the parameters of each.
 
-    References: Rousseau & Mengersen (2011), JRSS B 73:689-710.
+    References: Rousseau & Mengersen (2011), JRSS B 73:689-710, theorem 1.
     """
-    em = fitted(rng, seed, kind=kind, K=K, n=n, components=components, alpha=0.05)
+    em = fitted(rng, seed, kind=kind, K=K, n=n, components=components, alpha=1.0)
     return gibbs(em, seed, draws=600), em
+
+
+@case("emptied by the prior", "degenerate", True, gaussian={}, five={"components": 5}, poisson={"kind": "poisson"})
+def _(rng, seed, kind="gaussian", components=3):
+    """A concentration of 0.05, under which EM finds no optimum at all; chains from prior draws."""
+    model, data = setting(kind, 2, 120, rng, components=components, alpha=0.05)
+    fit = bm.fit_mcmc(model, data, start="prior", sampler="gibbs", draws=600, tune=300, seed=seed, workers=1)
+    return fit, None
 
 
 @case(
@@ -76,5 +85,5 @@ def _(rng, seed, K=2):
     empty_and_switched={},
 )
 def _(rng, seed):
-    em = fitted(rng, seed, K=2, n=120, components=4, alpha=0.05)
+    em = fitted(rng, seed, K=2, n=120, components=4, kind="mvgaussian", alpha=1.0)
     return gibbs(em, seed, draws=600, permutation_moves=True), em

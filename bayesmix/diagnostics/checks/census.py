@@ -7,6 +7,12 @@ from bayesmix.diagnostics.findings import Finding, check
 def census(evidence):
     """How often the best optimum was reached; collapsed restarts; why there may be no maximum."""
     fit = evidence.fit
+    if evidence.no_census:
+        return Finding(
+            "census", "warning", f"There is no census of optima to compare the chains with: {evidence.no_census}",
+            "undecided", advice="Give the weights a bm.Dirichlet of at least 1 and every scale a proper prior, then "
+            "bm.diagnose(fit, bm.fit_em(model, data)).",
+        )  # fmt: skip
     if fit is None or not fit.optima or not fit.runs:
         return None
     best, total = fit.optima[0], len(fit.runs)

@@ -63,6 +63,8 @@ def coordinates(evidence):
     import pandas as pd
 
     fit, matching, out = evidence.fit, evidence.matching, {}
+    if not (matching.home >= 0).any():
+        return pd.DataFrame({"named alike": {}})
     common = np.bincount(matching.home[matching.home >= 0]).argmax()
     at = np.argwhere(matching.home == common)
     thetas = [

@@ -31,8 +31,10 @@ def several_modes(evidence):
     if evidence.matching is None:
         return None
     matching = evidence.matching
-    region = np.where(matching.home >= 0, matching.regions[matching.home], -1)
+    region = matching.region
     both = [int(r) for r in np.unique(region) if r >= 0 and (region == r).mean() >= SEEN]
+    if not both:
+        return None
     if len(both) > 1:
         crossed = int(matching.moves.sum())
         return Finding(
