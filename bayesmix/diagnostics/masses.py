@@ -69,7 +69,7 @@ def importance(problem, optima, m, rng):
     log_ratio = np.where(np.isfinite(log_p), log_p, -np.inf) - log_q - laplace
     matter = np.flatnonzero(log_ratio > log_ratio.max() - 12)  # others weigh nothing and need no climb
     thetas = [problem.outward(model.from_vector(u[i], like)) for i in matter]
-    home, permutation = climb_to_optima(problem, thetas, list(optima))
+    home, permutation = climb_to_optima(problem, thetas, list(optima), join=False)
     own = (home == m) & (permutation == np.arange(permutation.shape[1])).all(axis=1)
     if mode.kind == "twin components":
         own = home == m  # the names of twins mean nothing

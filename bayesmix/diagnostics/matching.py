@@ -18,7 +18,7 @@ ROUGH = {"max_iter": 200, "tol": 1e-4}  # the first climb: enough where the opti
 FINE = {"stiffness": 1.0, "max_iter": 2000, "tol": 1e-7}
 BELOW = 0.01  # nats below the top of a hill, and
 NEAR = 0.03  # relative distance of the parameters from it, at which a climb need not go on
-NEW = 12  # optima met on the way that are polished and weighed; further ones are only listed
+NEW = 6  # optima met on the way that are polished and weighed; further ones are only listed
 FREELY = 2  # moves in each direction from which two optima are one region
 
 
@@ -147,8 +147,11 @@ def only_names(mixture, constraint, blocks):
     return any(at <= set(block) for block in blocks)
 
 
-def climb_to_optima(problem, thetas, optima, progress=None):
-    """(home (m,), permutation (m, K)) of the optima to which EM climbs from each theta; new ones are appended."""
+def climb_to_optima(problem, thetas, optima, progress=None, join=True):
+    """(home (m,), permutation (m, K)) of the optima to which EM climbs from each theta.
+
+    join: new optima are appended to the list `optima`; otherwise a climb that ends at one has home -1.
+    """
     step = progress or (lambda done, total: None)
     home, permutation = np.full(len(thetas), -1), np.tile(np.arange(problem.mixture.components), (len(thetas), 1))
     runs = climbs(problem, thetas, ROUGH, lambda done: step(done, len(thetas)))
@@ -161,7 +164,7 @@ def climb_to_optima(problem, thetas, optima, progress=None):
         home[i], permutation[i] = settle_at(run, tops, permutation[i])
     left = sorted((i for i in left if home[i] < 0 and not lost(runs[i])), key=lambda i: -runs[i].log_posterior)
     met = 0
-    while left:
+    while left and join:
         first = left[0]
         mode = newcomer(problem, runs[first], polished=met < NEW)
         met += 1
