@@ -84,7 +84,7 @@ def report(results, cases):
             f"{len(names)} cases of `tests/diagnosis_bench`, {sum(cases[n].real for n in names)} of them real MCMC "
             f"output, on seeds {seeds[0]} to {seeds[-1]}; thresholds were frozen on seeds 0 to 19.",
             "",
-            f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines are the truth, columns the verdict.",
+            f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines: truth; columns: verdict.",
             "",
             "| truth | " + " | ".join(VERDICTS) + " |",
             "|---|" + "---|" * len(VERDICTS),

@@ -24,7 +24,7 @@ def table(kinds):
             else:
                 value = np.ascontiguousarray(value, dtype=np.float64)
                 numbers = (
-                    az.rhat(value), az.ess(value), az.ess(value, method="tail", prob=(0.05, 0.95)), az.mcse(value),
+                    az.rhat(paired(value)), az.ess(value), az.ess(value, method="tail", prob=(0.05, 0.95)), az.mcse(value),
                 )  # fmt: skip
             done[name] = value, numbers
             rows.append((name, kind, *map(float, numbers)))
@@ -42,4 +42,10 @@ def r_hat(value):
     """R-hat of (chain, draw), NaN for a constant."""
     import arviz as az
 
-    return float(az.rhat(np.ascontiguousarray(value))) if np.ptp(value) > 0 else float("nan")
+    return float(az.rhat(paired(value))) if np.ptp(value) > 0 else float("nan")
+
+
+def paired(value):
+    """(chain, draw), a single chain as its two halves."""
+    half = value.shape[1] // 2
+    return np.ascontiguousarray(value if len(value) > 1 else value[0, : 2 * half].reshape(2, half))
