@@ -23,9 +23,8 @@ def table(kinds):
                 numbers = (np.nan,) * 4
             else:
                 value = np.ascontiguousarray(value, dtype=np.float64)
-                numbers = (
-                    az.rhat(paired(value)), az.ess(value), az.ess(value, method="tail", prob=(0.05, 0.95)), az.mcse(value),
-                )  # fmt: skip
+                tail = az.ess(value, method="tail", prob=(0.05, 0.95))
+                numbers = az.rhat(paired(value)), az.ess(value), tail, az.mcse(value)
             done[name] = value, numbers
             rows.append((name, kind, *map(float, numbers)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).set_index("quantity")
