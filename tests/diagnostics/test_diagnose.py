@@ -223,8 +223,8 @@ def test_the_three_runs(run, split, verdict):
     assert worst["raw"] > 1.5  # whatever the cause
     assert {bool(worst[kind] > 1.3) for kind in ("invariant", "relabelled")} == {any(split)}
     home = diagnosis.occupancy.to_numpy()
-    assert (home[:, 0] == 1 - np.array(split)).all() and (home[:, low] == split).all()
-    assert diagnosis.modes["share"].iloc[0] > 0.999 and not diagnosis.moves.to_numpy().any()
+    assert (home[:, 0] == 1 - np.array(split)).all() and np.allclose(home[:, low], split, atol=0.1)
+    assert diagnosis.modes["share"].iloc[0] > 0.999 and not diagnosis.moves.to_numpy()[0].any()
     if any(split):
         assert "below 0.1 %" in diagnosis.summary()  # the mass of the region in which chains are stuck
 
@@ -318,7 +318,7 @@ def test_importance_sampling_corrects_the_laplace_mass(two_optima):
 
 @pytest.mark.certify
 def test_the_three_runs_by_mcmc():
-    """The same three by Gibbs; and C by PyMC's own defaults, whose chains end where they will."""
+    """The same three by Gibbs; and by NUTS from prior draws, whose chains end where they will."""
     import dataclasses
 
     em, low = three_normals()
@@ -332,6 +332,10 @@ def test_the_three_runs_by_mcmc():
         em.mixture, em.data, start=em, sampler="gibbs", draws=600, seed=1, permutation_moves=True, workers=1
     )
     assert bm.diagnose(switched, em).verdict == "label switching"
+    nuts = bm.diagnose(bm.fit_mcmc(em.mixture, em.data, start="prior", draws=500, seed=3), em)
+    apart = nuts.occupancy.idxmax(axis=1).nunique() > 1
+    assert ("several modes" in nuts.verdicts) is apart and "sound" not in nuts.verdicts
+    assert nuts.table.groupby("kind")["r_hat"].max()["raw"] > 1.5
 
 
 @pytest.mark.certify
