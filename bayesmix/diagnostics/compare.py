@@ -8,6 +8,7 @@ from bayesmix.diagnostics.evidence import spaced
 from bayesmix.em.kernel import Problem
 from bayesmix.em.modes import match
 from bayesmix.errors import InputError
+from bayesmix.spec.special import logsumexp
 from bayesmix.store import scalars
 
 SURE = 0.95  # EM's probability of a row's class from which EM calls it certain
@@ -66,7 +67,7 @@ def compare(em, mcmc):
     by_row = compare_rows(em, mcmc)
     gap = float(em.log_posterior - mcmc.log_posterior)
     least, most = spread_ratios(fitted, mcmc, perm)
-    at_each = em.log_density() - mcmc.log_density()
+    at_each = em.log_density() - predictive_log_density(mcmc)
     table.attrs = {
         "log_posterior_gap": gap,
         "log_posterior_gap_mean": float(em.log_posterior - mcmc.log_posteriors.mean()),
@@ -134,6 +135,15 @@ def aligned(em, mcmc):
         perm = match(problem, mcmc.best, em.best, problem.free_blocks)
     theta = em.mixture.permute(em.best, perm)
     return replace(em, draws={n: v[None, None] for n, v in theta.items()}), perm
+
+
+def predictive_log_density(mcmc):
+    """log p(x_i | data), (n,), from the stored pointwise log likelihood where it is there and not weighted."""
+    stored = mcmc.groups.get("log_likelihood")
+    if stored is None or mcmc.data.weight is not None:
+        return mcmc.log_density()
+    rows = stored["x"].values.reshape(-1, mcmc.data.n)
+    return logsumexp(rows, axis=0) - np.log(len(rows))
 
 
 def spread_ratios(em, mcmc, perm):
