@@ -59,6 +59,7 @@ _LAZY = {
     "calibrate": "bayesmix.diagnostics.calibrate",
     "certificate": "bayesmix.mcmc.certificate",
     "compare": "bayesmix.diagnostics.compare",
+    "compare_rows": "bayesmix.diagnostics.compare",
     "diagnose": "bayesmix.diagnostics.diagnose",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",

@@ -2,13 +2,22 @@
 
 from bayesmix.diagnostics.checks import (  # noqa: F401
     above_the_map,
+    ambiguous,
     census,
     certificate,
     convergence,
     degenerate,
     divergences,
     effective_size,
+    energy,
     failed_chains,
+    floor,
+    identified,
+    labels_against_order,
+    order,
+    prior_conflict,
     several_modes,
     switching,
+    tree_depth,
+    unvisited,
 )
