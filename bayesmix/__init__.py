@@ -60,6 +60,7 @@ _LAZY = {
     "diagnose": "bayesmix.diagnostics.diagnose",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
+    "relabel": "bayesmix.diagnostics.relabel",
     "write_report": "bayesmix.report.page",
 }
 
