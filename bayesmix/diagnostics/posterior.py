@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmix.diagnostics.arguments import as_array, check_blocks, flat, integers, parameters, table
 from bayesmix.diagnostics.relabelling import Material
 from bayesmix.diagnostics.relabelling.membership import soft
 from bayesmix.errors import InputError
@@ -30,7 +31,6 @@ class Draws:
     allocations: object
     base: int
     named: str | None
-    preferred: str = "ecr"
 
     @property
     def dim(self):
@@ -51,7 +51,9 @@ class Draws:
         coords = {d: dataset[d].values for d in ("chain", "draw", dims[0])}
         log_posterior = given["log_posterior"]
         if log_posterior is None and "sample_stats" in groups:
-            log_posterior = next((groups["sample_stats"][n] for n in LOG_POSTERIOR if n in groups["sample_stats"]), None)
+            log_posterior = next(
+                (groups["sample_stats"][n] for n in LOG_POSTERIOR if n in groups["sample_stats"]), None
+            )
         log_posterior = flat("log_posterior", log_posterior, dataset, shape)
         if log_posterior is not None and not np.isfinite(log_posterior).any():
             raise InputError("relabel(log_posterior=...): expected finite numbers, got none.")
@@ -67,7 +69,9 @@ class Draws:
         if x is not None and data is not None:
             rows.add(len(x))
         if len(rows) > 1:
-            raise InputError(f"relabel(...): allocations, probabilities and data have different numbers of rows, {rows}.")
+            raise InputError(
+                f"relabel(...): allocations, probabilities and data differ in their number of rows: {rows}."
+            )
         left_out = {v for v in given.values() if isinstance(v, str)}
         material = Material(
             K=K,
@@ -135,8 +139,8 @@ def check_dims(dataset, dims):
     if not dims or len(sizes) < len(dims):
         there = {d: n for d, n in dataset.sizes.items() if d not in ("chain", "draw")}
         raise InputError(
-            f"relabel(dim={dims!r}): the posterior has no dimension {[d for d in dims if d not in sizes]}, but {there}; "
-            "name the one that numbers the components, or all of them in a tuple."
+            f"relabel(dim={dims!r}): the posterior has no dimension {[d for d in dims if d not in sizes]}, only "
+            f"{there}; name the one that numbers the components, or all of them in a tuple."
         )
     if len(set(sizes.values())) > 1:
         raise InputError(f"relabel(dim={dims!r}): expected dimensions of one length, got {sizes}.")
@@ -160,105 +164,6 @@ def check_dims(dataset, dims):
     return K
 
 
-def check_blocks(blocks, K):
-    """The blocks as tuples, each component in at most one."""
-    if blocks is None:
-        return (tuple(range(K)),)
-    out = tuple(tuple(int(k) for k in block) for block in blocks)
-    flat = [k for block in out for k in block]
-    if len(flat) != len(set(flat)) or not set(flat) <= set(range(K)):
-        raise InputError(f"relabel(blocks={blocks!r}): expected groups of different components 0..{K - 1}.")
-    return out
-
-
-def flat(argument, value, dataset, shape, dims=(), K=None):
-    """An argument as (draws, ...): an array, a DataArray, or the name of a variable; None stays None."""
-    import xarray as xr
-
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if value not in dataset:
-            raise InputError(f"relabel({argument}={value!r}): the posterior has no such variable; it has {list(dataset)}.")
-        value = dataset[value]
-    if isinstance(value, xr.DataArray):
-        missing = {"chain", "draw"} - set(value.dims)
-        if missing:
-            raise InputError(f"relabel({argument}=...): expected dims chain and draw, got {value.dims}.")
-        last = [d for d in value.dims if d in dims]
-        value = value.transpose("chain", "draw", ..., *last).values
-    value = np.asarray(value)
-    ndim = {"log_posterior": 2, "allocations": 3, "probabilities": 4}[argument]
-    wanted = (*shape, "n", K)[:ndim]
-    if value.ndim != ndim or value.shape[:2] != shape or (ndim == 4 and value.shape[3] != K):
-        raise InputError(f"relabel({argument}=...): expected the shape {wanted}, got {value.shape}.")
-    return value.reshape(-1, *value.shape[2:])
-
-
-def integers(z, labels):
-    """(allocations 0..K-1, what was subtracted): 1 where the components are labelled 1..K, or z says 1..K as Stan's."""
-    K = len(labels)
-    if z is None:
-        return None, 0
-    if not np.isfinite(z).all() or (z != np.round(z)).any():
-        raise InputError("relabel(allocations=...): expected whole numbers, the component of each row.")
-    base = int(z.min() >= 1 and (z.max() == K or labels == list(range(1, K + 1))))
-    out = z.astype(np.intp) - base
-    if out.min() < 0 or out.max() >= K:
-        raise InputError(
-            f"relabel(allocations=...): expected components 0..{K - 1} (or 1..{K}), got {z.min()}..{z.max()}."
-        )
-    return out, base
-
-
-def as_array(given, z, base, coords, shape, dataset):
-    """The given allocations as a DataArray of 0..K-1, dims (chain, draw, rows)."""
-    import xarray as xr
-
-    if z is None:
-        return None
-    z = z.reshape(*shape, -1)
-    if isinstance(given, str):
-        given = dataset[given]
-    if isinstance(given, xr.DataArray):
-        return given.transpose("chain", "draw", ...).copy(data=z)
-    return xr.DataArray(z, dims=("chain", "draw", "obs"), coords={d: coords[d] for d in ("chain", "draw")})
-
-
-def table(data):
-    """Rows (n, d) of an array, a DataArray, a DataFrame or a Dataset with one variable; None where there is none."""
-    import xarray as xr
-
-    if data is None:
-        return None
-    if isinstance(data, xr.Dataset):
-        if len(data) != 1:
-            return None
-        data = next(iter(data.values()))
-        if data.ndim not in (1, 2) or data.dtype.kind not in "fiu":
-            return None
-    x = np.asarray(data, dtype=float)
-    if x.ndim not in (1, 2):
-        raise InputError(f"relabel(data=...): expected (n, d) or (n,) rows, got the shape {x.shape}.")
-    return x.reshape(len(x), -1)
-
-
-def parameters(dataset, dims, K, left_out):
-    """(T, K, p): all numbers that each component has one of, without what is per row and matrices over components.
-
-    A variable with more numbers per component than a tenth of the draws is left out too.
-    """
-    T, parts = dataset.sizes["chain"] * dataset.sizes["draw"], []
-    for name, v in dataset.data_vars.items():
-        own = [d for d in v.dims if d in dims]
-        if len(own) != 1 or name in left_out or v.dtype.kind not in "fiu":
-            continue
-        values = v.transpose("chain", "draw", own[0], ...).values.reshape(T, K, -1)
-        if values.shape[2] <= max(1, T / 10) and np.isfinite(values).all():
-            parts.append(values.astype(float))
-    return np.concatenate(parts, axis=2) if parts else None
-
-
 def coordinate(dataset, dims, by):
     """(chain, draw, K): the variable, at the positions or labels on its further axes, that `by` names."""
     name, *at = (by,) if isinstance(by, str) else tuple(by)
@@ -269,8 +174,8 @@ def coordinate(dataset, dims, by):
     further = [d for d in v.dims if d not in dims and d not in ("chain", "draw") and (v.sizes[d] > 1 or at)]
     if len(own) != 1 or len(further) != len(at):
         raise InputError(
-            f"relabel(by={by!r}): expected one number per component, but {name!r} has dims {v.dims}; give a position or "
-            f"label for each of {tuple(further)}, as by=({name!r}, 0)."
+            f"relabel(by={by!r}): expected one number per component, but {name!r} has dims {v.dims}; give a position "
+            f"or label for each of {tuple(further)}, as by=({name!r}, 0)."
         )
     for d, where in zip(further, at, strict=True):
         labels = v[d].values.tolist()

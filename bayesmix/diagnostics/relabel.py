@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bayesmix.diagnostics.posterior import Draws, permuted
+from bayesmix.diagnostics.posterior import Draws
 from bayesmix.diagnostics.relabelling import METHODS
 from bayesmix.diagnostics.relabelling.agreement import agreement
 from bayesmix.diagnostics.relabelling.assignment import gaps
@@ -76,7 +76,9 @@ class Relabelled:
         text = f"Relabelled by {self.method!r}: {self.moved:.1%} of the draws changed names"
         if np.isfinite(self.ambiguous):
             text += f", {self.ambiguous:.1%} are ambiguous (probability below {SURE})"
-        others = [f"{name} {self.agreement.loc[self.method, name]:.1%}" for name in self.agreement if name != self.method]
+        others = [
+            f"{name} {self.agreement.loc[self.method, name]:.1%}" for name in self.agreement if name != self.method
+        ]
         return text + "." + (f" Agreement with {', '.join(others)}." if others else "")
 
 
@@ -135,20 +137,24 @@ def relabel(
     Journal of Statistical Software 69(1); each method's own in its file.
     """
     given = {"allocations": allocations, "probabilities": probabilities, "log_posterior": log_posterior}
-    if isinstance(posterior, Fit):
-        source = SpecDraws.of(posterior, given, data, by, blocks)
-    else:
-        source = Draws.of(posterior, dim, given, data, by, blocks)
-    names = (source.preferred,) if method is None else (method,) if isinstance(method, str) else tuple(method)
+    names = () if method is None else (method,) if isinstance(method, str) else tuple(method)
     for name in names:
         if name not in METHODS:
             raise InputError(f"relabel(method={name!r}): expected one or several of {tuple(METHODS)}.")
+    if method is not None and not names:
+        raise InputError(f"relabel(method={method!r}): expected at least one method.")
+    if isinstance(posterior, Fit):
+        names = names or ("map" if posterior.optima else "ecr",)
+        needs = {need for name in names for need in METHODS[name].needs}
+        source = SpecDraws.of(posterior, given, data, by, blocks, needs)
+    else:
+        names = names or ("ecr",)
+        source = Draws.of(posterior, dim, given, data, by, blocks)
+    for name in names:
         missing = [need for need in METHODS[name].needs if getattr(source.material, need) is None]
         if missing:
             wanted = "; and ".join(WHERE[need] for need in missing)
             raise InputError(f"relabel(method={name!r}): this method needs {wanted}.")
-    if not names:
-        raise InputError("relabel(method=()): expected at least one method.")
     solutions = {name: METHODS[name].run(source.material) for name in dict.fromkeys(names)}
     return result(source, names[0], solutions)
 

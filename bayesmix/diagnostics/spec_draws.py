@@ -26,14 +26,9 @@ class SpecDraws:
     def shape(self):
         return self.fit.shape
 
-    @property
-    def preferred(self):
-        """The method that is used when none is named."""
-        return "ecr" if self.material.reference is None else "map"
-
     @classmethod
-    def of(cls, fit, given, data, by, blocks):
-        """Read the fit; what it knows itself cannot be given."""
+    def of(cls, fit, given, data, by, blocks, needs):
+        """Read the fit, and of the allocations only what the methods need; what it knows itself cannot be given."""
         named = {**given, "data": data, "blocks": blocks}
         extra = [name for name, value in named.items() if value is not None]
         if extra:
@@ -48,7 +43,7 @@ class SpecDraws:
             K=K,
             T=T,
             blocks=problem.free_blocks,
-            allocations=most_probable(probabilities),
+            allocations=most_probable(probabilities) if "allocations" in needs else None,
             probabilities=probabilities,
             parameters=parameters(model, draws),
             coordinate=coordinate(fit, draws, by),
@@ -115,7 +110,7 @@ def parameters(model, draws):
 
 
 def coordinate(fit, draws, by):
-    """(T, K) what "order" sorts by: a field of all components, at one place of its further axes; None if there is none."""
+    """(T, K) what "order" sorts by: one number per component of a field, or None where there is no such field."""
     model = fit.mixture
     name, *at = (model.family.expectation,) if by is None else (by,) if isinstance(by, str) else tuple(by)
     shape = None if name not in model.parameters else draws[name].shape[1:]

@@ -44,7 +44,7 @@ def log_odds(theta):
     out = np.zeros((m, m, T))
     for k in range(m) if p else ():
         cov = np.atleast_2d(np.cov(theta[:, k].T)) if T > 1 else np.eye(p)
-        cov = cov if T >= MANY * p else np.diag(np.diag(cov))
+        cov = cov if MANY * p <= T else np.diag(np.diag(cov))
         root = np.linalg.cholesky(cov + RIDGE * np.eye(p))
         white = np.linalg.solve(root, (theta - theta[:, k].mean(axis=0)).reshape(-1, p).T)
         out[k] = -0.5 * (white**2).sum(axis=0).reshape(T, m).T
