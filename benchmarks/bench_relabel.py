@@ -4,8 +4,9 @@
     python benchmarks/bench_relabel.py --quick    small sizes, unguarded: does the script run?
 
 R is not run: its seconds are those measured with label.switching 1.8 when the goals were set, on another day, so
-read the ratios as orders of magnitude. The goal: 5 times faster at K = 5, 10 times at K = 8, K = 50 in seconds. Every time includes the exact gap to the second-best
-permutation, which R does not compute; seconds are medians of clean samples (`guard.py`).
+read the ratios as orders of magnitude. The goal: 5 times faster at K = 5, 10 times at K = 8, K = 50 in seconds.
+Every time includes the exact gap to the second-best permutation, which R does not compute; seconds are medians of
+clean samples (`guard.py`).
 """
 
 import argparse
