@@ -57,6 +57,7 @@ __version__ = version("bayesmix")
 _LAZY = {
     "certificate": "bayesmix.mcmc.certificate",
     "compare": "bayesmix.diagnostics.compare",
+    "compare_rows": "bayesmix.diagnostics.compare",
     "diagnose": "bayesmix.diagnostics.diagnose",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",

@@ -91,7 +91,7 @@ def _census(problem, runs, examined, keep_twins, soft):
             replace(examined[chosen], times_reached=count, share=count / len(runs), restarts=tuple(sorted(group)))
         )
     if soft:
-        modes = _weigh_once(problem, _merge(problem, modes))
+        modes = weigh_once(problem, _merge(problem, modes))
     else:
         modes.sort(key=lambda m: -max(runs[i].trace[-1, 0] for i in m.restarts))
     best = modes[0] if modes else None
@@ -240,7 +240,7 @@ def one_ridge(a, b):
     return flat and abs(a.log_posterior - b.log_posterior) <= RIDGE * (1 + abs(a.log_posterior) / 1000)
 
 
-def _weigh_once(problem, modes):
+def weigh_once(problem, modes):
     """No mass is counted twice: optima whose densities in u climb to one mode leave it to the best of them."""
     owners, out = [], []
     for mode in modes:

@@ -13,7 +13,7 @@ def laplace_shares(optima):
     known = np.isfinite(mass)
     if not known.any() or not known[0]:
         return np.eye(len(optima))[0]
-    w = np.where(known, np.exp(np.where(known, mass, 0.0) - mass[known].max()), 0.0)
+    w = np.exp(np.where(known, mass, -np.inf) - mass[known].max())
     return w / w.sum()
 
 

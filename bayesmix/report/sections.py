@@ -195,6 +195,9 @@ def _chains(mcmc, diagnosis):
                      "Share of each chain's draws that climb to each optimum.", small=True)
         )  # fmt: skip
     folded = (("Convergence of every quantity", frame_table(diagnosis.table, "quantity")),)
+    modes = getattr(diagnosis, "modes", None)
+    if modes is not None and len(modes) > 1 and "region" in modes:
+        folded = (("The optima, their regions and their estimated mass", frame_table(modes, "optimum")), *folded)
     return Section("chains", "The chains", text, tuple(pictures), folded=folded)
 
 

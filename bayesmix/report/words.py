@@ -106,14 +106,33 @@ def comparison_sentences(table):
     known, out = table.attrs, []
     if "log_posterior_gap" in known:
         gap = known["log_posterior_gap"]
-        side = "above" if gap >= 0 else "BELOW (EM missed a higher point)"
+        side = "below" if known.get("em_failed", gap < 0) else "above"
         mean = known.get("log_posterior_gap_mean")
         rest = "" if mean is None else f" and {number(mean, 3)} above the average draw"
-        out.append(f"The MAP lies {number(abs(gap), 3)} {side} the best draw{rest}, in units of log posterior.")
+        failed = "; EM failed to find the top" if side == "below" else ""
+        out.append(f"The MAP lies {number(abs(gap), 3)} {side} the best draw{rest}, in units of log posterior{failed}.")
     if "classification_agreement" in known:
         n = known.get("n")
         rows = "" if n is None else f" of {n}"
         out.append(f"EM and MCMC put {100 * known['classification_agreement']:.1f} %{rows} rows into the same class.")
+    if "adjusted_rand" in known:
+        moved, count = known.get("moved", ()), known["rows_moved"]
+        which = f": {', '.join(map(str, moved))}{', ...' if count > len(moved) else ''}" if moved else ""
+        out.append(
+            f"{count} row{'s' * (count != 1)} change{'s' * (count == 1)} class{which} (adjusted Rand index "
+            f"{known['adjusted_rand']:.3f}); EM is over-confident, above 95 % where the posterior says less than 80 %, "
+            f"of {known['overconfident']}."
+        )
+    if np.isfinite(known.get("spread_least", np.nan)):
+        out.append(
+            f"Posterior standard deviations are {number(known['spread_least'], 3)} to "
+            f"{number(known['spread_most'], 3)} times those of Laplace's approximation at the MAP, over all directions."
+        )
+    if "density_gap" in known:
+        out.append(
+            f"The log densities of the rows under the two differ by {number(known['density_gap'], 3)} on average "
+            f"(MAP minus posterior: {number(known['density_kl'], 3)})."
+        )
     return out
 
 

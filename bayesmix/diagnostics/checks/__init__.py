@@ -2,12 +2,20 @@
 
 from bayesmix.diagnostics.checks import (  # noqa: F401
     above_the_map,
+    ambiguous,
     census,
     certificate,
     convergence,
     degenerate,
     divergences,
     effective_size,
+    energy,
+    floor,
+    identified,
+    order,
+    prior_conflict,
     several_modes,
     switching,
+    tree_depth,
+    unvisited,
 )

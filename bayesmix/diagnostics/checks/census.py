@@ -7,7 +7,13 @@ from bayesmix.diagnostics.findings import Finding, check
 def census(evidence):
     """How often the best optimum was reached; collapsed restarts; why there may be no maximum."""
     fit = evidence.fit
-    if not fit.optima or not fit.runs:
+    if evidence.no_census:
+        return Finding(
+            "census", "warning", f"There is no census of optima to compare the chains with: {evidence.no_census}",
+            "undecided", advice="Give the weights a bm.Dirichlet of at least 1 and every scale a proper prior, then "
+            "bm.diagnose(fit, bm.fit_em(model, data)).",
+        )  # fmt: skip
+    if fit is None or not fit.optima or not fit.runs:
         return None
     best, total = fit.optima[0], len(fit.runs)
     lost = sum(m.times_reached for m in fit.optima if m.kind == "collapsed")
@@ -18,6 +24,6 @@ def census(evidence):
         return Finding(
             "census", "warning", sentence + ", so better ones may be unseen.",
             None if evidence.sampled else "undecided", fit.modes,
-            advice="Run EM with more restarts: bm.fit_em(model, data, restarts=200).",
+            advice=f"Run EM with more restarts: bm.fit_em(model, data, restarts={max(200, 5 * total)}).",
         )  # fmt: skip
     return Finding("census", "note" if lost else "good", sentence + ".", table=fit.modes)

@@ -6,6 +6,8 @@ from bayesmix.diagnostics.findings import Finding, check
 @check
 def certificate(evidence):
     """The certificate stored with the fit."""
+    if evidence.fit is None:
+        return None
     passport = evidence.fit.certificate
     if passport.ok:
         return Finding("certificate", "good", passport.summary())

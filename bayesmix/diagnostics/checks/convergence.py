@@ -2,36 +2,48 @@
 
 import numpy as np
 
+from bayesmix.diagnostics.convergence import chain_mcse, r_hat
 from bayesmix.diagnostics.findings import Finding, check
 
-MANY_MCSE = 5  # combined Monte Carlo standard errors
+MANY_MCSE = 5  # combined Monte Carlo standard errors (DESIGN section 9)
+R_HAT = 1.1  # Gelman et al. (2013), Bayesian Data Analysis, section 11.5: beyond it chains disagree, however slow
+GOOD_R_HAT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16:667-718
 
 
 @check
 def convergence(evidence):
-    """Chain means of the invariants, within regions, against 5 combined MCSE."""
+    """Chain means of the invariants, within regions, against 5 combined MCSE; and their R-hat."""
     if not evidence.sampled:
         return None
-    where, worst = evidence.chain_regions, (0.0, "", 0, 0)
+    where, worst, largest = evidence.regions_of_chains, (0.0, "", 0, 0), (1.0, "")
+    where = np.zeros(evidence.shape[0], dtype=int) if where is None else where
     for name, value in evidence.invariants.items():
-        mean, mcse = value.mean(axis=1), evidence.chain_mcse(value)
+        mean, mcse = value.mean(axis=1), chain_mcse(value)
         for a in range(len(mean)):
             for b in range(a):
                 apart = np.hypot(mcse[a], mcse[b])
                 if where[a] == where[b] and apart > 0:
                     worst = max(worst, (float(abs(mean[a] - mean[b]) / apart), name, b, a))
+        for region in np.unique(where):
+            largest = max(largest, (np.nan_to_num(r_hat(value[where == region]), nan=1.0), name))
     distance, name, a, b = worst
+    longer = f"Run longer: bm.fit_mcmc(model, data, start=em, draws={4 * evidence.shape[1]}, tune=2000)"
+    advice = f"{longer}; if it persists, reconsider K or the priors."
     if distance > MANY_MCSE:
         return Finding(
             "convergence", "problem",
-            f"Chains {a} and {b} differ by {distance:.1f} combined MCSE in the mean {name}, which no "
-            "relabelling changes.",
-            "not converged", evidence.table,
-            advice="Run longer: double `tune` and `draws` in bm.fit_mcmc; if it persists, reconsider K or the priors.",
+            f"Chains {a} and {b} differ by {distance:.1f} combined MCSE in the mean of the {name}, which no "
+            "relabelling changes.", "not converged", evidence.table, advice,
         )  # fmt: skip
     invariant = evidence.table[evidence.table["kind"] == "invariant"]
+    if largest[0] > R_HAT:
+        return Finding(
+            "convergence", "problem",
+            f"R-hat of the {largest[1]}, which no relabelling changes, is {largest[0]:.2f}: the chains move too slowly "
+            "to have forgotten where they began.", "not converged", invariant, advice,
+        )  # fmt: skip
     return Finding(
-        "convergence", "good",
-        f"Chain means of all invariants agree within {distance:.1f} combined MCSE (largest R-hat "
-        f"{invariant['r_hat'].max():.3f}).", table=invariant,
+        "convergence", "good" if largest[0] <= GOOD_R_HAT else "note",
+        f"Chain means of all invariants agree within {distance:.1f} combined MCSE (largest R-hat {largest[0]:.3f}).",
+        table=invariant,
     )  # fmt: skip

@@ -1,38 +1,77 @@
 """Do empty, twin or collapsed components carry the result?"""
 
-import numpy as np
-
 from bayesmix.diagnostics.findings import Finding, check
 
-CARRIES = 0.5  # share of the draws, or of the Laplace mass, from which degeneracy is the result itself
-ROWS = 1.0  # expected rows below which a component is empty in a draw
+CARRIES = 0.5  # share of the draws, or of the climbs from them, from which degeneracy is the result itself
+SOME = 0.05  # share from which it is worth a word
+KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
+ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
 
 
 @check
 def degenerate(evidence):
-    """The kind of the best optimum, and the share of draws with an empty component."""
-    best = evidence.fit.optima[0] if evidence.fit.optima else None
+    """The kind of the optima that the draws belong to, and the share of draws with an empty, twin or lone component."""
     if not evidence.sampled:
-        if best.kind in ("empty component", "twin components", "collapsed"):
-            return Finding(
-                "degenerate", "problem", f"The best optimum has kind '{best.kind}'.", "degenerate",
-                advice="Fit fewer components, or give the weights a larger Dirichlet concentration or a MinWeight.",
-            )  # fmt: skip
-        return None
-    fit, empty = evidence.fit, 0
-    every = max(1, int(np.prod(fit.shape)) // 500)
-    thetas = list(fit.thetas(relabelled=False))[::every]
-    for theta in thetas:
-        empty += evidence.problem.e_step(evidence.problem.inward(theta)).counts.min() < ROWS
-    share = empty / len(thetas)
-    if share >= CARRIES:
+        best = evidence.fit.optima[0] if evidence.fit.optima else None
+        if best is None or best.kind not in KINDS:
+            return None
         return Finding(
-            "degenerate", "problem",
-            f"In {share:.0%} of the draws some component holds less than one expected row.", "degenerate",
-            advice="Fit fewer components, or give the weights a larger Dirichlet concentration or a MinWeight.",
+            "degenerate", "problem", f"The best optimum has {KINDS[best.kind]}: fewer groups than components.",
+            "degenerate", advice=advice(evidence),
         )  # fmt: skip
-    if share > 0.01:
+    table = shares(evidence)
+    if table is None:
+        return None
+    top = table["share"].max()
+    how = table["share"].idxmax()
+    if top >= CARRIES:
         return Finding(
-            "degenerate", "note", f"In {share:.1%} of the draws a component holds less than one expected row."
-        )
+            "degenerate", "problem", f"{sentence(table)}: there are fewer groups than components.", "degenerate",
+            table, advice(evidence),
+        )  # fmt: skip
+    if top >= SOME:
+        return Finding(
+            "degenerate", "warning" if how != "one row" else "note",
+            f"{sentence(table)}: the data may not need all components.", table=table, advice=advice(evidence),
+        )  # fmt: skip
     return None
+
+
+def shares(evidence):
+    """One row per kind of degeneracy: its share of the draws, and of the climbs from them to optima of that kind."""
+    import pandas as pd
+
+    state = evidence.components
+    if state is None:
+        return None
+    draws = {"empty": state.empty.mean(), "twins": state.twin.mean(), "one row": state.singleton.mean()}
+    climbs = dict.fromkeys(draws, 0.0)
+    if evidence.matching is not None:
+        climbs["empty"] = evidence.matching.share("empty component")
+        climbs["twins"] = evidence.matching.share("twin components")
+        draws["collapsed"], climbs["collapsed"] = 0.0, evidence.matching.share("collapsed")
+    frame = pd.DataFrame({"draws": draws, "climbs": climbs}, dtype=float)
+    frame["share"] = frame.max(axis=1)
+    frame.index.name = "degeneracy"
+    return frame
+
+
+def sentence(table):
+    """The worst line of the table in words."""
+    how, row = table["share"].idxmax(), table.loc[table["share"].idxmax()]
+    if row["draws"] >= row["climbs"]:
+        what = {
+            "empty": "some component holds less than one expected row",
+            "twins": "the rows hardly tell two of the components apart",
+            "one row": "some component holds little but a single row",
+        }[how]
+        return f"In {row['draws']:.0%} of the draws {what}"
+    what = {"empty": "one with an empty component", "twins": "one with twin components",
+            "collapsed": "a point where the density has no bound"}[how]  # fmt: skip
+    return f"From {row['climbs']:.0%} of the draws EM climbs to {what}"
+
+
+def advice(evidence):
+    """What to do about it."""
+    fewer = "..." if evidence.fit is None else max(evidence.fit.mixture.components - 1, 1)
+    return ADVICE.format(fewer=fewer)

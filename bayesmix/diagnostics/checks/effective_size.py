@@ -1,31 +1,31 @@
-"""Is the effective sample large enough, and are the labels matched without doubt?"""
+"""Is the effective sample large enough?"""
+
+import numpy as np
 
 from bayesmix.diagnostics.findings import Finding, check
 
 LEAST_ESS = 400  # Vehtari et al. (2021), Bayesian Analysis 16:667-718: bulk ESS over all chains
-AMBIGUOUS = 0.05  # share of draws whose relabelling may be uncertain
 
 
 @check
 def effective_size(evidence):
-    """Bulk ESS of invariants and relabelled parameters, and the share of ambiguous relabellings."""
+    """The smallest bulk ESS of invariants and relabelled parameters."""
     if not evidence.sampled:
         return None
     table = evidence.table[evidence.table["kind"] != "raw"]
-    least = table["ess_bulk"].min()
-    if not evidence.ambiguous <= AMBIGUOUS:
+    if not table["ess_bulk"].notna().any():
         return Finding(
-            "effective size", "warning",
-            f"In {evidence.ambiguous:.0%} of the draws it is uncertain which component is which: per-component "
-            "summaries depend on the relabelling; invariant ones do not.", "undecided", table,
-            advice="Use label-invariant summaries (density, co-clustering), or identify the components by an Order.",
+            "effective size", "warning", "There are too few draws to judge their effective number.", "undecided",
+            advice="Draw more: bm.fit_mcmc(model, data, start=em, draws=1000).",
         )  # fmt: skip
-    if least < LEAST_ESS:
+    least, name = table["ess_bulk"].min(), table["ess_bulk"].idxmin()
+    if least >= LEAST_ESS:
         return Finding(
-            "effective size", "warning",
-            f"The smallest bulk effective sample size is {least:.0f} ({table['ess_bulk'].idxmin()}), below "
-            f"{LEAST_ESS}.",
-            "undecided", table,
-            advice="Draw more: bm.fit_mcmc(model, data, start=em, draws=...) with a multiple of the present number.",
-        )  # fmt: skip
-    return Finding("effective size", "good", f"The smallest bulk effective sample size is {least:.0f}.", table=table)
+            "effective size", "good", f"The smallest bulk effective sample size is {least:.0f}.", table=table
+        )
+    more = int(np.ceil(evidence.shape[1] * min(LEAST_ESS / least, 100) * 1.25 / 500) * 500)
+    return Finding(
+        "effective size", "warning",
+        f"The smallest bulk effective sample size is {least:.0f} ({name}), below {LEAST_ESS}.", "undecided", table,
+        advice=f"Draw more: bm.fit_mcmc(model, data, start=em, draws={more}).",
+    )  # fmt: skip

@@ -1,65 +1,102 @@
-"""Are there several separate optima, and did the chains share them?"""
+"""Do the chains stay in different optima?"""
 
 import numpy as np
 
 from bayesmix.diagnostics.findings import Finding, check
 
-UNVISITED = 0.01  # share of the estimated mass from which an unvisited region counts
+REAL = 0.01  # share of the mass from which an optimum counts (DESIGN section 9)
+SEEN = 0.01  # share of the checkpoints from which a region counts as visited, not touched
 
 
 @check
 def several_modes(evidence):
-    """Chains in different regions, an unvisited region of real mass, or (EM alone) a second optimum of real mass."""
-    fit, shares = evidence.fit, evidence.shares
+    """Chains in different regions; or, for EM alone, a second optimum of real mass."""
     if not evidence.sampled:
-        others = [m for m in range(1, len(shares)) if shares[m] >= UNVISITED]
-        if not others:
-            return None
-        listed = ", ".join(f"{m} ({shares[m]:.0%})" for m in others)
+        return by_em(evidence)
+    seats = evidence.regions_of_chains
+    if seats is None:
+        return None
+    known = sorted({int(r) for r in seats if r >= 0})
+    if len(known) > 1:
+        where = "; ".join(f"{chains(np.flatnonzero(seats == r))} in {named(evidence, r)}" for r in known)
+        return Finding(
+            "several modes", "problem",
+            f"The chains stay in different regions of the posterior: {where}. The share of chains is not the mass "
+            "of a region.",
+            "several modes", occupancy(evidence),
+            advice="Report each region by itself with its estimated mass (diagnosis.modes); do not average over "
+            "chains. To see whether chains ever cross, run longer: bm.fit_mcmc(model, data, start=em, "
+            f"draws={10 * evidence.shape[1]}).",
+        )  # fmt: skip
+    if evidence.matching is None:
+        return None
+    matching = evidence.matching
+    region = matching.region
+    both = [int(r) for r in np.unique(region) if r >= 0 and (region == r).mean() >= SEEN]
+    if not both:
+        return None
+    if len(both) > 1:
+        crossed = int(matching.moves.sum())
         return Finding(
             "several modes", "warning",
-            f"Besides the best optimum, which holds an estimated {shares[0]:.0%} of the posterior mass, there is real "
-            f"mass at {listed}.", "several modes", fit.modes,
-            advice="Report all of these optima, or run bm.fit_mcmc(model, data, start=em) to weigh them.",
+            f"The chains were in {len(both)} regions of the posterior but crossed between them only {crossed} "
+            f"time{'s' * (crossed != 1)}, too seldom for their shares to be trusted.",
+            "undecided", occupancy(evidence),
+            advice=f"Run longer: bm.fit_mcmc(model, data, start=em, draws={10 * evidence.shape[1]}).",
         )  # fmt: skip
-    optima, home = evidence.climbs
-    regions, where = evidence.regions, evidence.chain_regions
-    visited = {int(r) for r in regions[np.unique(home[home >= 0])]}
-    if len(set(where.tolist())) > 1:
-        seats = "; ".join(f"chain {c} in the region of optimum {r}" for c, r in enumerate(where))
-        return Finding(
-            "several modes", "problem",
-            f"Chains stay in different regions of the posterior ({seats}); the share of chains is not "
-            "the mass of a mode.",
-            "several modes", evidence.occupancy,
-            advice="Report each region by itself; its estimated mass is in the mode table. Do not average over chains.",
-        )  # fmt: skip
-    missed = {}
-    for m, share in enumerate(shares):
-        if int(regions[m]) not in visited and np.isfinite(share):
-            missed[int(regions[m])] = missed.get(int(regions[m]), 0.0) + share
-    heavy = {r: s for r, s in missed.items() if s >= UNVISITED}
-    if heavy:
-        listed = ", ".join(f"{r} ({s:.0%})" for r, s in heavy.items())
-        return Finding(
-            "several modes", "problem",
-            f"No chain visited the region of optimum {listed} of the estimated posterior mass.", "several modes",
-            evidence.occupancy, advice="Run more chains: bm.fit_mcmc(model, data, start=em, chains=8).",
-        )  # fmt: skip
-    reached = max(optima[i].log_posterior for i in np.unique(home[home >= 0]))
-    higher = [
-        m
-        for m, mode in enumerate(optima)
-        if int(regions[m]) not in visited and np.isfinite(mode.log_posterior) and mode.log_posterior > reached
-    ]
-    if higher:
-        return Finding(
-            "several modes", "note",
-            f"Optimum {higher[0]} is higher than every optimum the chains visited but holds little mass "
-            f"({shares[higher[0]]:.1%}).",
-        )  # fmt: skip
+    inside = [m for m in range(len(matching.optima)) if (matching.home == m).any()]
+    freely = f", between whose {len(inside)} optima they move freely" if len(inside) > 1 else ""
     return Finding(
         "several modes", "good",
-        f"All chains share one region of the posterior; {len(optima)} optim{'um is' if len(optima) == 1 else 'a are'} "
-        "known.", table=evidence.occupancy,
+        f"All chains share one region of the posterior{freely}; {len(matching.optima)} "
+        f"optim{'um is' if len(matching.optima) == 1 else 'a are'} known.",
+        table=occupancy(evidence),
     )  # fmt: skip
+
+
+def by_em(evidence):
+    """The second optimum of an EM fit."""
+    shares = evidence.shares
+    others = [m for m in range(1, len(shares)) if shares[m] >= REAL]
+    if not others:
+        return None
+    listed = ", ".join(f"{m} ({shares[m]:.0%})" for m in others)
+    return Finding(
+        "several modes", "warning",
+        f"Besides the best optimum, which holds an estimated {shares[0]:.0%} of the posterior mass, there is real "
+        f"mass at {listed}.", "several modes", evidence.fit.modes,
+        advice="Report all of these optima, or weigh them by their draws: bm.fit_mcmc(model, data, start=em).",
+    )  # fmt: skip
+
+
+def occupancy(evidence):
+    """The chain x optimum table, of the optima that were visited; None where there are no optima."""
+    if evidence.matching is None:
+        return None
+    table = evidence.matching.occupancy
+    return table.loc[:, (table > 0).any()]
+
+
+def named(evidence, region):
+    """A region in words, with its mass and how far below the best it is."""
+    if evidence.matching is None:
+        return f"region {region}"
+    members = np.flatnonzero(evidence.matching.regions == region)
+    optima = evidence.matching.optima
+    top = max(optima[m].log_posterior for m in range(len(optima)) if np.isfinite(optima[m].log_posterior))
+    gap = top - max(optima[m].log_posterior for m in members)
+    mass = np.nansum(evidence.shares[members]) if np.isfinite(evidence.shares[members]).any() else np.nan
+    text = f"that of optimum {members[0]}" if len(members) == 1 else f"that of optima {', '.join(map(str, members))}"
+    height = "the highest" if gap <= 1e-6 else f"{gap:.1f} lower"
+    return f"{text} ({height}" + (f", estimated mass {percent(mass)})" if np.isfinite(mass) else ")")
+
+
+def percent(share):
+    """A share as text that does not round a little to nothing."""
+    return "below 0.1 %" if share < 0.001 else f"{100 * share:.3g} %" if share < 0.999 else "nearly all"
+
+
+def chains(which):
+    """Chain numbers in words."""
+    which = [int(c) for c in which]
+    return f"chain {which[0]}" if len(which) == 1 else "chains " + ", ".join(map(str, which))

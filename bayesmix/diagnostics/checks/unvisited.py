@@ -1,0 +1,72 @@
+"""Is there posterior mass where no chain has been?"""
+
+import numpy as np
+
+from bayesmix.diagnostics.checks.several_modes import REAL, percent
+from bayesmix.diagnostics.findings import Finding, check
+
+SURE = 2.0  # standard errors by which the mass must exceed REAL
+
+
+@check
+def unvisited(evidence):
+    """Regions without a chain: their mass against 1 %, and whether one is higher than all that were visited."""
+    if evidence.matching is None or evidence.masses is None:
+        return None
+    matching, table = evidence.matching, evidence.masses
+    missed = [int(r) for r in np.unique(matching.regions) if int(r) not in matching.visited]
+    heavy, doubtful = [], []
+    for r in missed:
+        members = table[(table["region"] == r) & np.isfinite(table["share"])]
+        share, se = members["share"].sum(), np.sqrt((members["se"].fillna(0.0) ** 2).sum())
+        if share >= REAL:
+            (heavy if share - SURE * se >= REAL else doubtful).append((r, share, se))
+    columns = table[["region", "log_posterior", "share", "se", "worth", "visited"]]
+    more = f"bm.fit_mcmc(model, data, start=em, chains={2 * evidence.shape[0]})"
+    if heavy:
+        listed = ", ".join(f"optimum {r} ({percent(s)}" + (f" ± {percent(e)})" if e else ")") for r, s, e in heavy)
+        return Finding(
+            "unvisited region", "problem",
+            f"No chain visited {listed} of the estimated posterior mass.", "several modes", columns,
+            advice=f"Start chains in every optimum of real mass: {more}.",
+        )  # fmt: skip
+    if doubtful:
+        listed = ", ".join(f"optimum {r} ({percent(s)} ± {percent(e)})" for r, s, e in doubtful)
+        return Finding(
+            "unvisited region", "warning",
+            f"No chain visited {listed}, whose mass is known too roughly to say whether it matters.", "undecided",
+            columns, advice=f"Start chains there: {more}.",
+        )  # fmt: skip
+    inside = np.unique(matching.home[matching.home >= 0])
+    if not len(inside):
+        return None
+    reached = max(matching.optima[m].log_posterior for m in inside)
+    higher = [
+        m
+        for m, mode in enumerate(matching.optima)
+        if int(matching.regions[m]) in missed and np.isfinite(mode.log_posterior) and mode.log_posterior > reached
+    ]
+    unweighed = [m for m in higher if not np.isfinite(table["share"].iloc[m])]
+    if unweighed:
+        m = unweighed[0]
+        return Finding(
+            "unvisited region", "warning",
+            f"Optimum {m} is higher than every optimum that the chains visited, and its mass is unknown "
+            f"({matching.optima[m].reason or 'no Laplace mass'}).", "undecided", columns,
+            advice=f"Start chains there: {more}.",
+        )  # fmt: skip
+    if higher:
+        m = higher[0]
+        return Finding(
+            "unvisited region", "note",
+            f"Optimum {m} is higher than every optimum that the chains visited but holds little mass "
+            f"({percent(table['share'].iloc[m])}).", table=columns,
+        )  # fmt: skip
+    if missed:
+        mass = table.loc[table["region"].isin(missed), "share"].sum()
+        return Finding(
+            "unvisited region", "good",
+            f"The {len(missed)} known optim{'um' if len(missed) == 1 else 'a'} without a chain hold"
+            f"{'s' if len(missed) == 1 else ''} {percent(mass)} of the estimated mass.", table=columns,
+        )  # fmt: skip
+    return None

@@ -1,0 +1,71 @@
+"""What the components are like in each draw, under whatever names: how many rows they hold, and which are twins."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DRAWS = 400  # draws that are looked at
+EMPTY = 1.0  # expected rows below which a component is empty in a draw
+TWINS = 0.02  # of the entropy of j against k that the rows must take away for the two to be told apart
+
+
+@dataclass(frozen=True)
+class Components:
+    """Per draw looked at: `counts` (draws, K) expected rows, `told` how well the two least distinct components are told
+    apart (draws,), `top` (draws, K) the largest responsibility-weighted share of one row in each component."""
+
+    counts: np.ndarray
+    told: np.ndarray
+    top: np.ndarray
+
+    @property
+    def empty(self):
+        """(draws,): whether some component holds less than one expected row."""
+        return self.counts.min(axis=1) < EMPTY
+
+    @property
+    def twin(self):
+        """(draws,): whether the rows hardly tell two components with rows apart."""
+        return self.told < TWINS
+
+    @property
+    def singleton(self):
+        """(draws,): whether some component holds little but one row."""
+        return ((self.counts >= 0.5) & (self.counts < 2.5) & (self.top > 0.9)).any(axis=1)
+
+
+def components_of(problem, thetas):
+    """The `Components` of draws (theta in the coordinates of the data)."""
+    counts, told, top = [], [], []
+    weight = np.ones(len(problem.x)) if problem.weight is None else problem.weight
+    for theta in thetas:
+        r = problem.responsibilities(problem.inward(theta))[0] * weight[:, None]
+        n = r.sum(axis=0)
+        counts.append(n)
+        told.append(least_told(r, n))
+        top.append(r.max(axis=0) / np.where(n > 0, n, 1.0))
+    return Components(np.array(counts), np.array(told), np.array(top))
+
+
+def least_told(r, n):
+    """The smallest of 1 - H(j or k | row) / H(j or k) over pairs of components with rows; 1 where there is no pair.
+
+    H(j or k) is the entropy of the pair's shares of their rows, H(j or k | row) what is left of it, on average, once
+    the row is seen: zero means that the rows do not tell them apart at all.
+    """
+    worst, able = 1.0, np.flatnonzero(n >= EMPTY)
+    for i, j in enumerate(able):
+        for k in able[:i]:
+            both = r[:, j] + r[:, k]
+            p = np.divide(r[:, j], both, out=np.full(len(both), 0.5), where=both > 1e-12)
+            left = float(both @ entropy(p))
+            total = (n[j] + n[k]) * entropy(np.array(n[j] / (n[j] + n[k])))
+            if total > 0:
+                worst = min(worst, 1 - left / float(total))
+    return worst
+
+
+def entropy(p):
+    """-p log p - (1 - p) log(1 - p)."""
+    q = np.clip(p, 1e-300, 1.0)
+    return -(q * np.log(q) + (1 - p) * np.log(np.clip(1 - p, 1e-300, 1.0)))

@@ -1,0 +1,45 @@
+"""R-hat, effective sample size and Monte Carlo error.
+
+References: Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16:667-718.
+"""
+
+import numpy as np
+
+COLUMNS = ("quantity", "kind", "r_hat", "ess_bulk", "ess_tail", "mcse")
+
+
+def table(kinds):
+    """A DataFrame of R-hat, ESS and MCSE of {kind: {name: (chain, draw)}}, in that order; NaN for a constant."""
+    import arviz as az
+    import pandas as pd
+
+    rows, done = [], {}
+    for kind, quantities in kinds.items():
+        for name, value in quantities.items():
+            same = done.get(name)
+            if same is not None and np.array_equal(value, same[0]):  # nothing was relabelled
+                numbers = same[1]
+            elif value.shape[1] < 4 or not np.isfinite(value).all() or np.ptp(value) == 0:
+                numbers = (np.nan,) * 4
+            else:
+                value = np.ascontiguousarray(value, dtype=np.float64)
+                numbers = (
+                    az.rhat(value), az.ess(value), az.ess(value, method="tail", prob=(0.05, 0.95)), az.mcse(value),
+                )  # fmt: skip
+            done[name] = value, numbers
+            rows.append((name, kind, *map(float, numbers)))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).set_index("quantity")
+
+
+def chain_mcse(value):
+    """MCSE of each chain's own mean, (chain,)."""
+    import arviz as az
+
+    return np.array([float(az.mcse(v[None])) if np.ptp(v) > 0 else 0.0 for v in value])
+
+
+def r_hat(value):
+    """R-hat of (chain, draw), NaN for a constant."""
+    import arviz as az
+
+    return float(az.rhat(np.ascontiguousarray(value))) if np.ptp(value) > 0 else float("nan")

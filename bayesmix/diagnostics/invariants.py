@@ -1,0 +1,50 @@
+"""Quantities that no relabelling can change: few and named, since many correlated R-hats accuse sound fits."""
+
+import numpy as np
+
+from bayesmix.spec.missing import column_means, column_sd
+from bayesmix.spec.special import logsumexp
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the data along their first principal direction
+
+
+def invariants(fit):
+    """name -> (chain, draw): the log posterior, the log likelihood, the sorted weights, and the log density of five
+    rows that sit at quantiles of the data along their first principal direction.
+    """
+    x, log_likelihood = fit.data.x, fit.groups.get("log_likelihood")
+    out = {"log posterior": fit.log_posteriors}
+    if log_likelihood is not None:
+        out["log likelihood"] = log_likelihood["x"].values.sum(axis=-1)
+    if not fit.mixture.is_constant("weight"):
+        weights = np.sort(fit.draws["weight"], axis=-1)
+        for k in range(fit.mixture.components - 1):
+            out[f"{ordinal(k)} smallest weight".strip()] = weights[..., k]
+    at = quantile_rows(x)
+    if log_likelihood is not None and fit.data.weight is None and not fit.data.is_labelled:
+        density = log_likelihood["x"].values[..., at]
+    else:
+        density = np.empty((*fit.shape, len(at)))
+        for c, s in np.ndindex(*fit.shape):
+            density[c, s] = logsumexp(fit.mixture.log_joint(x[at], fit.theta(c, s, relabelled=False)), axis=1)
+    for j, q in enumerate(QUANTILES):
+        out[f"log density at the {q:.0%} row"] = density[..., j]
+    return out
+
+
+def quantile_rows(x):
+    """Indices of the rows at QUANTILES of the data along their first principal direction."""
+    sd = column_sd(x)
+    y = np.nan_to_num((x - column_means(x)) / np.where(sd > 0, sd, 1.0))  # a missing cell counts as average
+    direction = np.linalg.svd(y, full_matrices=False)[2][0]
+    along = np.argsort(y @ direction, kind="stable")
+    return along[np.round(np.array(QUANTILES) * (len(x) - 1)).astype(int)]
+
+
+def ordinal(k):
+    """ "" for the first, then 2nd, 3rd, 4th, ..."""
+    if k == 0:
+        return ""
+    k += 1
+    end = "th" if 10 < k % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(k % 10, "th")
+    return f"{k}{end}"

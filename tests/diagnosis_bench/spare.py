@@ -1,0 +1,89 @@
+"""More components than groups: empty, twin, collapsed."""
+
+import numpy as np
+
+import bayesmix as bm
+from diagnosis_bench.chains import around, gibbs, packed, weighty
+from diagnosis_bench.register import case, fitted
+from diagnosis_bench.settings import setting
+
+
+@case(
+    "empty components",
+    "degenerate",
+    True,
+    two_columns={"kind": "gaussian 2"},
+    mvgaussian={"kind": "mvgaussian"},
+    mvgaussian_5_for_2={"kind": "mvgaussian", "components": 5},
+    bernoulli={"kind": "bernoulli"},
+    categorical={"kind": "categorical"},
+    six_for_three={"kind": "mvgaussian", "K": 3, "components": 6, "n": 200},
+)
+def _(rng, seed, kind, K=2, n=120, components=3):
+    """More components than groups and a weight prior whose concentration 1 is below half the parameters of each.
+
+    References: Rousseau & Mengersen (2011), JRSS B 73:689-710, theorem 1.
+    """
+    em = fitted(rng, seed, kind=kind, K=K, n=n, components=components, alpha=1.0)
+    return gibbs(em, seed, draws=600), em
+
+
+@case("emptied by the prior", "degenerate", True, gaussian={}, five={"components": 5}, poisson={"kind": "poisson"})
+def _(rng, seed, kind="gaussian", components=3):
+    """A concentration of 0.05, under which EM finds no optimum at all; chains from prior draws."""
+    model, data = setting(kind, 2, 120, rng, components=components, alpha=0.05)
+    fit = bm.fit_mcmc(model, data, start="prior", sampler="gibbs", draws=600, tune=300, seed=seed, workers=1)
+    return fit, None
+
+
+@case(
+    "twin components",
+    "degenerate",
+    True,
+    gaussian={},
+    mvgaussian={"kind": "mvgaussian", "n": 300},
+    poisson={"kind": "poisson"},
+    switched={"moves": True},
+)
+def _(rng, seed, kind="gaussian", n=200, moves=False):
+    """One component too many, kept in use by a large Dirichlet concentration: it shares the rows of another."""
+    em = fitted(rng, seed, kind=kind, K=1, n=n, components=2, alpha=200.0)
+    return gibbs(em, seed, draws=1000, permutation_moves=moves), em
+
+
+@case(
+    "collapsed",
+    "degenerate",
+    False,
+    one_row={},
+    two={"K": 3},
+)
+def _(rng, seed, K=2):
+    """A flat prior on the standard deviation, and chains that sit on one row with a vanishing one."""
+    x = np.concatenate([rng.normal(8 * k, 1, 50) for k in range(K - 1)])
+    family = bm.Gaussian(mean=bm.Normal(0, 20), sd=bm.Uniform(0, 50))
+    em = bm.fit_em(bm.Mixture(family, K, weight=bm.Dirichlet(2)), bm.Data(x), restarts=30, seed=seed)
+    chains = []
+    for c in range(4):
+        chain = around(em, weighty(em)[0], 400, rng) if weighty(em) else None
+        if chain is None:
+            theta = em.best
+            chain = {n: np.repeat(v[None], 400, axis=0) for n, v in theta.items()}
+        row = x[5 + c]
+        chain["mean"][:, 0, 0] = row + 1e-9 * rng.standard_normal(400)
+        chain["sd"][:, 0, 0] = 1e-8 * np.exp(rng.normal(0, 0.5, 400))
+        chain["weight"][:, 0] = 1 / 50
+        chain["weight"] /= chain["weight"].sum(axis=1, keepdims=True)
+        chains.append(chain)
+    return packed(em, chains), em
+
+
+@case(
+    "a heap of everything",
+    "degenerate",
+    True,
+    empty_and_switched={},
+)
+def _(rng, seed):
+    em = fitted(rng, seed, K=2, n=120, components=4, kind="mvgaussian", alpha=1.0)
+    return gibbs(em, seed, draws=600, permutation_moves=True), em
