@@ -59,6 +59,7 @@ _LAZY = {
     "compare": "bayesmix.diagnostics.compare",
     "compare_rows": "bayesmix.diagnostics.compare",
     "diagnose": "bayesmix.diagnostics.diagnose",
+    "diagnose_draws": "bayesmix.diagnostics.draws",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
     "relabel": "bayesmix.diagnostics.relabel",
