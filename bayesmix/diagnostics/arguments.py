@@ -12,7 +12,7 @@ def check_blocks(blocks, K):
     out = tuple(tuple(int(k) for k in block) for block in blocks)
     flat = [k for block in out for k in block]
     if len(flat) != len(set(flat)) or not set(flat) <= set(range(K)):
-        raise InputError(f"relabel(blocks={blocks!r}): expected groups of different components 0..{K - 1}.")
+        raise InputError(f"blocks={blocks!r}: expected groups of different components 0..{K - 1}.")
     return out
 
 
@@ -25,19 +25,19 @@ def flat(argument, value, dataset, shape, dims=(), K=None):
     if isinstance(value, str):
         if value not in dataset:
             names = list(dataset)
-            raise InputError(f"relabel({argument}={value!r}): the posterior has no such variable; it has {names}.")
+            raise InputError(f"{argument}={value!r}: the posterior has no such variable; it has {names}.")
         value = dataset[value]
     if isinstance(value, xr.DataArray):
         missing = {"chain", "draw"} - set(value.dims)
         if missing:
-            raise InputError(f"relabel({argument}=...): expected dims chain and draw, got {value.dims}.")
+            raise InputError(f"{argument}=...: expected dims chain and draw, got {value.dims}.")
         last = [d for d in value.dims if d in dims]
         value = value.transpose("chain", "draw", ..., *last).values
     value = np.asarray(value)
     ndim = {"log_posterior": 2, "allocations": 3, "probabilities": 4}[argument]
     wanted = (*shape, "n", K)[:ndim]
     if value.ndim != ndim or value.shape[:2] != shape or (ndim == 4 and value.shape[3] != K):
-        raise InputError(f"relabel({argument}=...): expected the shape {wanted}, got {value.shape}.")
+        raise InputError(f"{argument}=...: expected the shape {wanted}, got {value.shape}.")
     return value.reshape(-1, *value.shape[2:])
 
 
@@ -47,13 +47,11 @@ def integers(z, labels):
     if z is None:
         return None, 0
     if not np.isfinite(z).all() or (z != np.round(z)).any():
-        raise InputError("relabel(allocations=...): expected whole numbers, the component of each row.")
+        raise InputError("allocations=...: expected whole numbers, the component of each row.")
     base = int(z.min() >= 1 and (z.max() == K or labels == list(range(1, K + 1))))
     out = z.astype(np.intp) - base
     if out.min() < 0 or out.max() >= K:
-        raise InputError(
-            f"relabel(allocations=...): expected components 0..{K - 1} (or 1..{K}), got {z.min()}..{z.max()}."
-        )
+        raise InputError(f"allocations=...: expected components 0..{K - 1} (or 1..{K}), got {z.min()}..{z.max()}.")
     return out, base
 
 
@@ -85,7 +83,7 @@ def table(data):
             return None
     x = np.asarray(data, dtype=float)
     if x.ndim not in (1, 2):
-        raise InputError(f"relabel(data=...): expected (n, d) or (n,) rows, got the shape {x.shape}.")
+        raise InputError(f"data=...: expected (n, d) or (n,) rows, got the shape {x.shape}.")
     return x.reshape(len(x), -1)
 
 

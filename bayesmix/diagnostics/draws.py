@@ -16,6 +16,7 @@ from bayesmix.diagnostics.posterior import Draws, opened
 from bayesmix.diagnostics.relabel import Relabelled, result
 from bayesmix.diagnostics.relabelling import METHODS
 from bayesmix.errors import InputError
+from bayesmix.fit import Fit
 
 APART = 0.99  # P(draw of one chain > draw of another) from which two chains are in different regions
 MOST = 200  # scalars of one variable; a variable with more is no parameter to watch one by one
@@ -143,6 +144,8 @@ def diagnose_draws(
     Raises:
         InputError: something does not fit, or there is nothing to relabel by.
     """
+    if isinstance(posterior, Fit):
+        raise InputError("diagnose_draws(posterior): a bayesmix fit says more; use bm.diagnose(fit).")
     given = {"allocations": allocations, "probabilities": probabilities, "log_posterior": log_posterior}
     source = Draws.of(posterior, dim, given, data, by, blocks)
     rows = likelihood(source, log_likelihood)

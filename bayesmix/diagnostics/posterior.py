@@ -56,10 +56,10 @@ class Draws:
             )
         log_posterior = flat("log_posterior", log_posterior, dataset, shape)
         if log_posterior is not None and not np.isfinite(log_posterior).any():
-            raise InputError("relabel(log_posterior=...): expected finite numbers, got none.")
+            raise InputError("log_posterior=...: expected finite numbers, got none.")
         probabilities = flat("probabilities", given["probabilities"], dataset, shape, dims, K)
         if probabilities is not None and not (np.isfinite(probabilities).all() and (probabilities >= 0).all()):
-            raise InputError("relabel(probabilities=...): expected probabilities, got negative or non-finite ones.")
+            raise InputError("probabilities=...: expected probabilities, got negative or non-finite ones.")
         z, base = integers(flat("allocations", given["allocations"], dataset, shape), coords[dims[0]].tolist())
         kept = as_array(given["allocations"], z, base, coords, shape, dataset)
         if z is None and probabilities is not None:
@@ -69,9 +69,7 @@ class Draws:
         if x is not None and data is not None:
             rows.add(len(x))
         if len(rows) > 1:
-            raise InputError(
-                f"relabel(...): allocations, probabilities and data differ in their number of rows: {rows}."
-            )
+            raise InputError(f"allocations, probabilities and data differ in their number of rows: {rows}.")
         left_out = {v for v in given.values() if isinstance(v, str)}
         material = Material(
             K=K,
@@ -119,17 +117,17 @@ def opened(posterior):
         groups = {name: node.to_dataset() for name, node in posterior.children.items()}
         dataset = groups.get("posterior", posterior.to_dataset() if "chain" in posterior.dims else None)
         if dataset is None:
-            raise InputError(f"relabel(posterior=...): the DataTree has no group `posterior`, only {list(groups)}.")
+            raise InputError(f"posterior=...: the DataTree has no group `posterior`, only {list(groups)}.")
     elif isinstance(posterior, xr.Dataset):
         dataset, groups = posterior, {}
     else:
         raise InputError(
-            "relabel(posterior=...): expected a bayesmix fit, an ArviZ DataTree or an xarray Dataset, got "
+            "posterior=...: expected a bayesmix fit, an ArviZ DataTree or an xarray Dataset, got "
             f"{type(posterior).__name__}; az.from_dict makes a DataTree of plain arrays."
         )
     missing = [d for d in ("chain", "draw") if d not in dataset.dims]
     if missing:
-        raise InputError(f"relabel(posterior=...): expected dims `chain` and `draw`, got only {list(dataset.dims)}.")
+        raise InputError(f"posterior=...: expected dims `chain` and `draw`, got only {list(dataset.dims)}.")
     return dataset, groups
 
 
@@ -139,17 +137,17 @@ def check_dims(dataset, dims):
     if not dims or len(sizes) < len(dims):
         there = {d: n for d, n in dataset.sizes.items() if d not in ("chain", "draw")}
         raise InputError(
-            f"relabel(dim={dims!r}): the posterior has no dimension {[d for d in dims if d not in sizes]}, only "
+            f"dim={dims!r}: the posterior has no dimension {[d for d in dims if d not in sizes]}, only "
             f"{there}; name the one that numbers the components, or all of them in a tuple."
         )
     if len(set(sizes.values())) > 1:
-        raise InputError(f"relabel(dim={dims!r}): expected dimensions of one length, got {sizes}.")
+        raise InputError(f"dim={dims!r}: expected dimensions of one length, got {sizes}.")
     K = sizes[dims[0]]
     for name, variable in dataset.data_vars.items():
         ours = [d for d in variable.dims if d in dims]
         if ours and not {"chain", "draw"} <= set(variable.dims):
             raise InputError(
-                f"relabel(posterior=...): the variable {name!r} has the dimension {ours[0]!r} but no chain and draw; "
+                f"posterior=...: the variable {name!r} has the dimension {ours[0]!r} but no chain and draw; "
                 "leave it out of the posterior, for it cannot move with the draws."
             )
         twins = [
@@ -158,7 +156,7 @@ def check_dims(dataset, dims):
         ]  # fmt: skip
         if twins:
             raise InputError(
-                f"relabel(dim={dims!r}): the variable {name!r} has dims {variable.dims}; if {twins[0]!r} numbers the "
+                f"dim={dims!r}: the variable {name!r} has dims {variable.dims}; if {twins[0]!r} numbers the "
                 f"components as well, say dim={(*dims, twins[0])!r}; if not, give it another name."
             )
     return K
@@ -168,19 +166,19 @@ def coordinate(dataset, dims, by):
     """(chain, draw, K): the variable, at the positions or labels on its further axes, that `by` names."""
     name, *at = (by,) if isinstance(by, str) else tuple(by)
     if name not in dataset:
-        raise InputError(f"relabel(by={by!r}): the posterior has no variable {name!r}; it has {list(dataset)}.")
+        raise InputError(f"by={by!r}: the posterior has no variable {name!r}; it has {list(dataset)}.")
     v = dataset[name]
     own = [d for d in v.dims if d in dims]
     further = [d for d in v.dims if d not in dims and d not in ("chain", "draw") and (v.sizes[d] > 1 or at)]
     if len(own) != 1 or len(further) != len(at):
         raise InputError(
-            f"relabel(by={by!r}): expected one number per component, but {name!r} has dims {v.dims}; give a position "
+            f"by={by!r}: expected one number per component, but {name!r} has dims {v.dims}; give a position "
             f"or label for each of {tuple(further)}, as by=({name!r}, 0)."
         )
     for d, where in zip(further, at, strict=True):
         labels = v[d].values.tolist()
         if where not in labels and not (isinstance(where, int | np.integer) and -len(labels) <= where < len(labels)):
-            raise InputError(f"relabel(by={by!r}): the axis {d!r} of {name!r} has no {where!r}; it has {labels}.")
+            raise InputError(f"by={by!r}: the axis {d!r} of {name!r} has no {where!r}; it has {labels}.")
         v = v.isel({d: labels.index(where) if where in labels else where})
     return v.transpose("chain", "draw", own[0], ...).values.reshape(*(v.sizes[d] for d in ("chain", "draw", own[0])))
 

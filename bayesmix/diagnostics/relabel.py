@@ -26,7 +26,7 @@ WHERE = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Relabelled:
     """A posterior in which each component keeps one name.
 
@@ -70,6 +70,10 @@ class Relabelled:
         """The share of draws that got other names than they were drawn with."""
         own = np.arange(self.permutation.shape[-1])
         return float((self.permutation.values != own).any(axis=-1).mean())
+
+    def __repr__(self):
+        chains, draws, K = self.permutation.shape
+        return f"Relabelled({self.method!r}, K = {K}, {chains} chains x {draws} draws, {self.moved:.1%} moved)"
 
     def summary(self):
         """One or two sentences."""

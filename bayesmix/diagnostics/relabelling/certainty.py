@@ -5,6 +5,7 @@ import numpy as np
 EXACT = 10  # block size up to which all permutations are summed; beyond, the identity and the swaps of two
 RIDGE = 1e-10  # of a column's variance: keeps copies of a column, and columns that never vary, harmless
 MANY = 10  # draws per coordinate from which a full covariance is fitted; with fewer, its diagonal
+AT_ONCE = 4096  # draws
 LARGEST = 50.0  # log odds beyond which a permutation is hopeless; more would overflow
 
 
@@ -23,8 +24,10 @@ def certainty(parameters, permutation, blocks):
     relabelled = np.take_along_axis(parameters, permutation[:, :, None], axis=1)
     for block in (list(b) for b in blocks if len(b) > 1):
         theta = coordinates(relabelled[:, block])
-        odds = np.exp(np.minimum(log_odds(theta), LARGEST))
-        out /= permanent(odds) if len(block) <= EXACT else swaps(odds)
+        odds, total = np.exp(np.minimum(log_odds(theta), LARGEST)), permanent if len(block) <= EXACT else swaps
+        for first in range(0, len(out), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            out[part] /= total(odds[..., part])
     return out
 
 
