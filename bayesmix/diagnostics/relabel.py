@@ -22,7 +22,7 @@ WHERE = {
     "parameters": "a posterior with at least one parameter per component",
     "coordinate": "by=..., the variable to order by, such as by='mu' or by=('mu', 0)",
     "data": "data=..., the rows (n, d)",
-    "reference": "a bayesmix MCMC fit with an EM census (bm.fit_mcmc(model, data, start=em))",
+    "references": "a bayesmix MCMC fit with an EM census (bm.fit_mcmc(model, data, start=em))",
 }
 
 
@@ -103,7 +103,7 @@ def relabel(
     Every draw gets the permutation of its components that costs least, sum_k C[k, pi(k)], by linear assignment;
     the methods differ in C (`bayesmix/diagnostics/relabelling/`, one file each):
 
-    * "map": agree with the responsibilities at the best EM optimum (a Fit only);
+    * "map": agree with the responsibilities at the nearest EM optimum, all named after the best (a Fit only);
     * "ecr": agree with the allocations of the draw of highest log posterior;
     * "ecr-iterative" (or "ecr-iterative-1"), "ecr-iterative-2": agree with a pivot made of all relabelled
       allocations, or of all relabelled probabilities;
@@ -148,7 +148,8 @@ def relabel(
     if method is not None and not names:
         raise InputError(f"relabel(method={method!r}): expected at least one method.")
     if isinstance(posterior, Fit):
-        names = names or ("map" if posterior.optima else "ecr",)
+        census = posterior.optima and posterior.optima[0].kind != "collapsed"
+        names = names or ("map" if census else "ecr",)
         needs = {need for name in names for need in METHODS[name].needs}
         source = SpecDraws.of(posterior, given, data, by, blocks, needs)
     else:

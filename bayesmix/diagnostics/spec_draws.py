@@ -12,6 +12,8 @@ from bayesmix.fit import Fit
 from bayesmix.mcmc.pack import passes
 from bayesmix.store import dataset
 
+OPTIMA = 20  # of the census, best first, that draws are named after
+
 
 @dataclass(frozen=True, eq=False)
 class SpecDraws:
@@ -38,7 +40,7 @@ class SpecDraws:
         problem, model = Problem.of(fit.mixture, fit.data), fit.mixture
         K, T, draws = model.components, int(np.prod(fit.shape)), flat(fit.draws)
         probabilities = responsibilities(problem, draws)
-        best = fit.optima[0].theta if fit.optima else None
+        optima = [m for m in fit.optima if m.kind != "collapsed"][:OPTIMA]
         material = Material(
             K=K,
             T=T,
@@ -49,7 +51,7 @@ class SpecDraws:
             coordinate=coordinate(fit, draws, by),
             log_posterior=fit.log_posteriors.reshape(T),
             data=fit.data.x,
-            reference=None if best is None else problem.responsibilities(problem.inward(best))[0],
+            references=tuple(problem.responsibilities(problem.inward(m.theta))[0] for m in optima) or None,
         )
         chains, length = fit.shape
         coords = {"chain": np.arange(chains), "draw": np.arange(length), "component": np.arange(K)}

@@ -90,6 +90,32 @@ def test_to_the_map_is_the_default():
         bm.relabel(replace(fit, optima=()), method="map")
 
 
+def test_a_draw_is_named_after_its_own_optimum():
+    """Two optima: (0 and 3 together, 20, 23) and (0, 3, 20 and 23 together); seen from the other, names are a toss."""
+    from dataclasses import replace
+
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(m, 0.5, 30) for m in (0, 3, 20, 23)])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(11, 12), sd=bm.Fixed(0.9), shared=True), 3).resolve(bm.Data(x))
+    nan, modes, fields = float("nan"), [], {"weight": [], "mean": [], "sd": []}
+    for mean, weight in (([1.5, 20, 23], [0.5, 0.25, 0.25]), ([0, 3, 21.5], [0.25, 0.25, 0.5])):
+        theta = {"weight": np.array(weight), "mean": np.array(mean)[:, None], "sd": np.array([[0.9]])}
+        modes.append(Mode(theta, 0.0, 0.0, 1, 1.0, "interior", nan, True, nan, "", ""))
+    planted = rng.permuted(np.tile(np.arange(3), (40, 1)), axis=1)
+    for t in range(40):
+        theta = modes[t // 20].theta
+        theta = {**theta, "mean": theta["mean"] + 0.1 * rng.normal(size=(3, 1))}
+        for name, value in model.permute(theta, planted[t]).items():
+            fields[name].append(value)
+    draws = {name: np.array(v).reshape(2, 20, *v[0].shape) for name, v in fields.items()}
+    own = np.tile(np.arange(3), (2, 20, 1))
+    fit = Fit("mcmc", model, bm.Data(x), draws, np.zeros((2, 20)), own, {}, Certificate({}, (), 0, 0), tuple(modes))
+    for some in (modes, modes[:1]):  # the second: negative control
+        found = bm.relabel(replace(fit, optima=tuple(some))).permutation.values
+        shares = [agreement(found[c], np.argsort(planted[20 * c : 20 * c + 20], axis=1)) for c in range(2)]
+        assert shares[0] == 1.0 and (shares[1] == 1.0) == (len(some) == 2), shares
+
+
 def test_the_fit_that_comes_back_is_relabelled_throughout():
     from dataclasses import replace
 

@@ -20,7 +20,7 @@ class Material:
     allocations: (T, n) component 0..K-1 of each row. probabilities: `Membership`, P(z_i = k | theta, x).
     parameters: (T, K, p) all parameters of each component; NaN where it has no such parameter.
     coordinate: (T, K) what the components are ordered by. log_posterior: (T,). data: (n, d), NaN where missing.
-    reference: (n, K) the responsibilities of the MAP.
+    references: the responsibilities (n, K) at each optimum, the best one first.
     """
 
     K: int
@@ -32,7 +32,7 @@ class Material:
     coordinate: np.ndarray | None = None
     log_posterior: np.ndarray | None = None
     data: np.ndarray | None = None
-    reference: np.ndarray | None = None
+    references: tuple | None = None
 
     @cached_property
     def groups(self):
