@@ -213,7 +213,7 @@ def test_galaxies_switch_freely_and_are_put_in_order(golden, galaxies):
     reference = golden("refpost_galaxies_chib_K3")
     model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 3, weight=bm.Dirichlet(1.0))
     fit = bm.fit_mcmc(
-        model, galaxies, sampler="gibbs", start="prior", permutation_moves=True, draws=15_000, tune=1_000, seed=5
+        model, galaxies, sampler="gibbs", start="prior", permutation_moves=True, draws=40_000, tune=1_000, seed=5
     )
     out = bm.relabel(fit, method="order")
     assert 0.8 < out.moved < 0.87  # five of six permutations
@@ -227,7 +227,7 @@ def test_galaxies_switch_freely_and_are_put_in_order(golden, galaxies):
             sd = reference[f"{name}_sd"]["value"][k]
             assert mcse <= 0.02 * sd, (name, k, mcse, sd)
             assert abs(value[..., k].mean() - reference[name]["value"][k]) <= 5 * mcse, (name, k)
-            spread = abs(value[..., k].std() / sd - 1)
-            assert spread < 0.1, (name, k, spread)
+            mcse = np.hypot(float(az.mcse(value[..., k], method="sd")), reference[f"{name}_sd"]["mcse"][k])
+            assert abs(value[..., k].std() - sd) <= 5 * mcse, (name, k)
     chains = {"log posterior": fit.log_posteriors, "mean 2": fields["omu"][..., 2]}
     assert all(float(az.rhat(v)) < 1.01 for v in chains.values())
