@@ -1,8 +1,9 @@
 """The bench of verdicts, on seeds that no threshold was chosen on: `make study`; a table into reports/verdicts.md.
 
-    python benchmarks/study_verdicts.py [--seeds 3] [--sounds 400] [--only NAME]
+    python benchmarks/study_verdicts.py [--seeds 3] [--sounds 400] [--only NAME] [--first 100] [--workers 2]
 
-Cases and sound fits come from tests/diagnosis_bench. Thresholds were frozen on seeds 0-19; these are 100 and up.
+Cases and sound fits come from tests/diagnosis_bench. Thresholds were frozen on seeds 0-19; these are 100 and up. The
+table is written anew after every ten verdicts, so that an interrupted study leaves what it has.
 """
 
 import argparse
@@ -12,89 +13,99 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-FIRST = 100  # the first seed of the published table
+SOUND = "a sound fit"
 
 
-def judged(make):
-    """(verdict, all verdicts) of one made fit."""
+def judged(root, name, seed):
+    """(name, seed, verdict, CPU seconds) of a case, or of the sound fit of that number."""
+    sys.path.insert(0, f"{root}/tests")
     import bayesmix as bm
+    from diagnosis_bench import CASES, sounds
 
-    fit, em = make()
-    diagnosis = bm.diagnose(fit, em, progress=False)
-    return diagnosis.verdict, diagnosis.verdicts
+    begin = time.process_time()
+    fit, em = sounds(seed, 100) if name == SOUND else CASES[name].make(seed)
+    verdict = bm.diagnose(fit, em, progress=False).verdict
+    return name, seed, verdict, time.process_time() - begin
 
 
 def main():
     """Run the bench and write the table."""
-    from bayesmix.diagnostics.findings import VERDICTS
-    from diagnosis_bench import CASES, sounds
+    from joblib import Parallel, delayed
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--sounds", type=int, default=400)
     parser.add_argument("--only", default="")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--to", default=str(ROOT / "reports" / "verdicts.md"))
     args = parser.parse_args()
-    begin, results = time.process_time(), {}
-    for name, case in CASES.items():
-        if args.only in name:
-            seeds = range(FIRST, FIRST + args.seeds)
-            results[name] = [judged(lambda case=case, s=s: case.make(s))[0] for s in seeds]
-            print(f"{name}: {', '.join(results[name])}", flush=True)
-    accused = Counter()
-    for i in range(args.sounds):
-        verdict, _ = judged(lambda i=i: sounds(i, FIRST))
-        accused[verdict] += 1
-        if verdict != "sound":
-            print(f"sound fit {i}: {verdict}", flush=True)
-    text = report(results, CASES, accused, VERDICTS, time.process_time() - begin)
-    Path(args.to).write_text(text, encoding="utf-8")
-    print(text)
+    sys.path.insert(0, str(ROOT / "tests"))
+    from diagnosis_bench import CASES
+
+    jobs = [
+        (name, seed)
+        for seed in range(args.first, args.first + args.seeds)
+        for name in CASES
+        if args.only in name
+    ] + [(SOUND, i) for i in range(args.sounds)]  # fmt: skip
+    results = []
+    calls = (delayed(judged)(str(ROOT), *job) for job in jobs)
+    for result in Parallel(n_jobs=args.workers, return_as="generator")(calls):
+        results.append(result)
+        name, seed, verdict, _ = result
+        if verdict not in truth_of(name, CASES):
+            print(f"{name}, seed {seed}: {verdict}", flush=True)
+        if len(results) % 10 == 0 or len(results) == len(jobs):
+            Path(args.to).write_text(report(results, CASES), encoding="utf-8")
+    print(Path(args.to).read_text(encoding="utf-8"))
 
 
-def report(results, cases, accused, verdicts, seconds):
+def truth_of(name, cases):
+    """The verdicts that are right."""
+    return ("sound",) if name == SOUND else cases[name].truth
+
+
+def report(results, cases):
     """The confusion matrix, the cases that went wrong, and the sound fits, as Markdown."""
-    matrix, right, wrong = Counter(), 0, []
-    for name, given in results.items():
-        truth = cases[name].truth
-        for verdict in given:
-            matrix[truth[0], verdict] += 1
-            right += verdict in truth
-        missed = Counter(v for v in given if v not in truth)
-        if missed:
-            wrong.append(f"| {name} | {' or '.join(truth)} | {', '.join(f'{v} ({c})' for v, c in missed.items())} |")
-    total = sum(map(len, results.values()))
-    real = sum(cases[name].real for name in results)
-    lines = [
-        "# Verdicts on cases whose truth is known",
-        "",
-        f"Written by `benchmarks/study_verdicts.py` (`make study`), {seconds / 60:.0f} minutes of CPU time. "
-        f"{len(results)} cases of `tests/diagnosis_bench`, {real} of them real MCMC output, each on "
-        f"{len(next(iter(results.values()), []))} seeds from {FIRST} on; thresholds were frozen on seeds 0-19.",
-        "",
-        f"**{right} of {total} verdicts are right.** Lines are the truth, columns the verdict.",
-        "",
-        "| truth | " + " | ".join(verdicts) + " |",
-        "|---|" + "---|" * len(verdicts),
-    ]
-    for truth in verdicts:
-        lines.append(f"| {truth} | " + " | ".join(str(matrix[truth, v] or "·") for v in verdicts) + " |")
-    lines += [
-        "",
-        "Where the evidence is ambiguous by construction several verdicts count as right (slow chains: not converged "
-        "or undecided; groups that overlap until no row tells them apart: undecided, degenerate or not converged); the "
-        "line is that of the first.",
-        "",
-    ]
-    if wrong:
-        lines += ["| wrong | truth | verdict (how often) |", "|---|---|---|", *wrong, ""]
-    count = sum(accused.values())
-    if count:
-        others = ", ".join(f"{v} {c}" for v, c in accused.items() if v != "sound") or "none"
+    from bayesmix.diagnostics.findings import VERDICTS
+
+    bench = [r for r in results if r[0] != SOUND]
+    sound = Counter(verdict for name, _, verdict, _ in results if name == SOUND)
+    matrix = Counter((truth_of(name, cases)[0], verdict) for name, _, verdict, _ in bench)
+    wrong = [(name, seed, verdict) for name, seed, verdict, _ in bench if verdict not in truth_of(name, cases)]
+    seeds = sorted({seed for _, seed, _, _ in bench})
+    names = {name for name, *_ in bench}
+    minutes = sum(seconds for *_, seconds in results) / 60
+    lines = ["# Verdicts on cases whose truth is known", ""]
+    if bench:
         lines += [
-            f"**Of {count} sound fits {count - accused['sound']} were accused** ({others}): well separated groups, "
-            "eight families, K = 2 to 5, half made-up draws and half Gibbs output, 4 chains of 500 draws.",
+            f"Written by `benchmarks/study_verdicts.py` (`make study`): {minutes:.0f} minutes of CPU time. "
+            f"{len(names)} cases of `tests/diagnosis_bench`, {sum(cases[n].real for n in names)} of them real MCMC "
+            f"output, on seeds {seeds[0]} to {seeds[-1]}; thresholds were frozen on seeds 0 to 19.",
+            "",
+            f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines: truth; columns: verdict.",
+            "",
+            "| truth | " + " | ".join(VERDICTS) + " |",
+            "|---|" + "---|" * len(VERDICTS),
+        ]
+        lines += [f"| {t} | " + " | ".join(str(matrix[t, v] or "·") for v in VERDICTS) + " |" for t in VERDICTS]
+        lines += [
+            "",
+            "Where the evidence is ambiguous by construction several verdicts count as right: slow chains are not "
+            "converged or undecided, and groups that overlap until no row tells them apart are undecided, degenerate "
+            "or not converged. The line is that of the first.",
+            "",
+        ]
+    if wrong:
+        lines += ["| wrong | seed | truth | verdict |", "|---|---|---|---|"]
+        lines += [f"| {n} | {s} | {' or '.join(truth_of(n, cases))} | {v} |" for n, s, v in wrong] + [""]
+    count = sum(sound.values())
+    if count:
+        others = ", ".join(f"{v} {c}" for v, c in sound.items() if v != "sound") or "none"
+        lines += [
+            f"**Of {count} sound fits {count - sound['sound']} were accused** ({others}): well separated groups, eight "
+            "families, K = 2 to 5, half made-up draws and half Gibbs output, 4 chains of 500 draws.",
             "",
         ]
     return "\n".join(lines)

@@ -56,7 +56,7 @@ def no_pymc(monkeypatch):
     for module, names in {
         "bayesmix.mcmc.sample": {"fit_mcmc": fit_mcmc},
         "bayesmix.mcmc.certificate": {"certificate": certificate},
-        "bayesmix.diagnostics.diagnose": {"diagnose": lambda *fits: made_up_diagnosis(), "WHAT": {}},
+        "bayesmix.diagnostics.diagnose": {"diagnose": lambda *fits, **options: made_up_diagnosis(), "WHAT": {}},
         "bayesmix.diagnostics.compare": {"compare": made_up_comparison},
     }.items():
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(**names))

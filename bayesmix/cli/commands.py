@@ -141,11 +141,13 @@ def _sample(em, engine, plan, out, title, args):
             workers=args.workers,
             progress=step,
         )
-    with terminal.waiting("diagnosing and comparing"):
-        from bayesmix.diagnostics.compare import compare
-        from bayesmix.diagnostics.diagnose import diagnose
+    from bayesmix.diagnostics.compare import compare
+    from bayesmix.diagnostics.diagnose import diagnose
 
-        diagnosis, table = diagnose(mcmc, em), compare(em, mcmc)
+    with terminal.progress("diagnosing") as step:
+        diagnosis = diagnose(mcmc, em, progress=step)
+    with terminal.waiting("comparing"):
+        table = compare(em, mcmc)
     terminal.show_diagnosis(diagnosis)
     terminal.show_comparison(table)
     both = engine == "both"

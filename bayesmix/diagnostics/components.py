@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DRAWS = 400  # draws that are looked at
+DRAWS, LEAST = 400, 50  # draws that are looked at, and
+CELLS = 4e7  # how many of them x rows x components at most
 EMPTY = 1.0  # expected rows below which a component is empty in a draw
-TWINS = 0.02  # of the entropy of j against k that the rows must take away for the two to be told apart
+TWINS = 0.1  # of the entropy of j against k, the least that the rows must take away: two normals some 0.9 sd apart
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,8 @@ def table(kinds):
                 numbers = (np.nan,) * 4
             else:
                 value = np.ascontiguousarray(value, dtype=np.float64)
-                numbers = (
-                    az.rhat(value), az.ess(value), az.ess(value, method="tail", prob=(0.05, 0.95)), az.mcse(value),
-                )  # fmt: skip
+                tail = az.ess(value, method="tail", prob=(0.05, 0.95))
+                numbers = az.rhat(paired(value)), az.ess(value), tail, az.mcse(value)
             done[name] = value, numbers
             rows.append((name, kind, *map(float, numbers)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).set_index("quantity")
@@ -42,4 +41,10 @@ def r_hat(value):
     """R-hat of (chain, draw), NaN for a constant."""
     import arviz as az
 
-    return float(az.rhat(np.ascontiguousarray(value))) if np.ptp(value) > 0 else float("nan")
+    return float(az.rhat(paired(value))) if np.ptp(value) > 0 else float("nan")
+
+
+def paired(value):
+    """(chain, draw), a single chain as its two halves."""
+    half = value.shape[1] // 2
+    return np.ascontiguousarray(value if len(value) > 1 else value[0, : 2 * half].reshape(2, half))

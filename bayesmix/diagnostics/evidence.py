@@ -102,9 +102,10 @@ class Evidence:
 
     @cached_property
     def some(self):
-        """Evenly spaced (chain, draw) pairs, at most `components.DRAWS`."""
-        total = int(np.prod(self.shape))
-        return [divmod(int(i), self.shape[1]) for i in spaced(total, components.DRAWS)]
+        """Evenly spaced (chain, draw) pairs: `components.DRAWS`, or fewer where there are many rows."""
+        total, cells = int(np.prod(self.shape)), self.problem.x.shape[0] * self.fit.mixture.components
+        most = int(np.clip(components.CELLS / cells, components.LEAST, components.DRAWS))
+        return [divmod(int(i), self.shape[1]) for i in spaced(total, most)]
 
     @cached_property
     def components(self):

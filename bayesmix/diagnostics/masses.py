@@ -69,7 +69,7 @@ def importance(problem, optima, m, rng):
     log_ratio = np.where(np.isfinite(log_p), log_p, -np.inf) - log_q - laplace
     matter = np.flatnonzero(log_ratio > log_ratio.max() - 12)  # others weigh nothing and need no climb
     thetas = [problem.outward(model.from_vector(u[i], like)) for i in matter]
-    home, permutation = climb_to_optima(problem, thetas, list(optima))
+    home, permutation = climb_to_optima(problem, thetas, list(optima), join=False)
     own = (home == m) & (permutation == np.arange(permutation.shape[1])).all(axis=1)
     if mode.kind == "twin components":
         own = home == m  # the names of twins mean nothing
@@ -77,7 +77,7 @@ def importance(problem, optima, m, rng):
     ratio[matter[own]] = np.exp(log_ratio[matter[own]])
     mean = ratio.mean()
     if not mean > 0:
-        return np.nan, np.nan
+        return np.nan, np.inf
     return float(np.log(mean)), float(ratio.std(ddof=1) / np.sqrt(DRAWS) / mean)
 
 
@@ -94,18 +94,20 @@ def mass_table(problem, matching, rng):
     mass = np.array([m.log_mass for m in optima], dtype=np.float64)
     fix, error = corrections(problem, optima, rng)
     known = np.isfinite(fix)
-    if known.sum() and np.isfinite(mass[known]).all():
-        mass = np.where(known, mass + np.nan_to_num(fix), mass)
+    mass = np.where(known, mass + np.nan_to_num(fix), mass)
     share = shares(mass)
     variance = np.where(known, np.nan_to_num(error) ** 2, 0.0)
     se = share * np.sqrt(
         (1 - 2 * share) * variance + np.nansum(np.nan_to_num(share) ** 2 * variance)
     )  # of w_m / sum w, by the delta method
+    se = np.where(known, se, np.where(np.isinf(error), share, np.nan))
     draws, draws_se = from_draws(matching)
     worth = []
     for m, mode in enumerate(optima):
         if not np.isfinite(share[m]):
             worth.append(f"none: {mode.reason or 'it has no Laplace mass'}")
+        elif np.isinf(error[m]):
+            worth.append("a guess: no draw of Laplace's approximation belongs to it")
         elif not known[m]:
             worth.append("Laplace alone")
         elif error[m] > LOOSE:
@@ -121,7 +123,7 @@ def mass_table(problem, matching, rng):
             "kind": [m.kind for m in optima],
             "laplace": laplace_shares(optima),
             "share": share,
-            "se": np.where(known, se, np.nan),
+            "se": se,
             "draws": draws,
             "draws_se": draws_se,
             "visited": [bool((matching.home == m).any()) for m in range(len(optima))],

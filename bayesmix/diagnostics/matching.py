@@ -12,13 +12,13 @@ import numpy as np
 
 from bayesmix.em import batch, engine, kinds, modes, polish
 
-MOST, LEAST = 100, 12  # draws per chain from which EM climbs
+MOST, LEAST = 100, 4  # draws per chain from which EM climbs
 WORK = 3e9  # rows x components x features x iterations that all climbs together may cost
 ROUGH = {"max_iter": 200, "tol": 1e-4}  # the first climb: enough where the optimum is known
 FINE = {"stiffness": 1.0, "max_iter": 2000, "tol": 1e-7}
 BELOW = 0.01  # nats below the top of a hill, and
 NEAR = 0.03  # relative distance of the parameters from it, at which a climb need not go on
-NEW = 12  # optima met on the way that are polished and weighed; further ones are only listed
+NEW = 6  # optima met on the way that are polished and weighed; further ones are only listed
 FREELY = 2  # moves in each direction from which two optima are one region
 
 
@@ -121,10 +121,7 @@ def match_draws(problem, fit, progress=None):
 
 def checkpoints(problem, chains):
     """How many draws of each chain are climbed from: MOST where EM is compiled, fewer where that would take long."""
-    if batch.suits(problem):
-        cost = 1.0
-    else:
-        cost = 8.0  # array by array, and Python's own work
+    cost = 1.0 if batch.suits(problem) else 8.0  # array by array, and Python's own work
     features = problem.feature_count if problem.exponential else 10 * problem.x.shape[1]
     passes = WORK / cost / (len(problem.x) * problem.mixture.components * features + 2e4)
     return int(np.clip(passes / 100 / chains, LEAST, MOST))
@@ -147,8 +144,11 @@ def only_names(mixture, constraint, blocks):
     return any(at <= set(block) for block in blocks)
 
 
-def climb_to_optima(problem, thetas, optima, progress=None):
-    """(home (m,), permutation (m, K)) of the optima to which EM climbs from each theta; new ones are appended."""
+def climb_to_optima(problem, thetas, optima, progress=None, join=True):
+    """(home (m,), permutation (m, K)) of the optima to which EM climbs from each theta.
+
+    join: new optima are appended to the list `optima`; otherwise a climb that ends at one has home -1.
+    """
     step = progress or (lambda done, total: None)
     home, permutation = np.full(len(thetas), -1), np.tile(np.arange(problem.mixture.components), (len(thetas), 1))
     runs = climbs(problem, thetas, ROUGH, lambda done: step(done, len(thetas)))
@@ -161,7 +161,7 @@ def climb_to_optima(problem, thetas, optima, progress=None):
         home[i], permutation[i] = settle_at(run, tops, permutation[i])
     left = sorted((i for i in left if home[i] < 0 and not lost(runs[i])), key=lambda i: -runs[i].log_posterior)
     met = 0
-    while left:
+    while left and join:
         first = left[0]
         mode = newcomer(problem, runs[first], polished=met < NEW)
         met += 1
@@ -225,7 +225,8 @@ class Top:
     def holds(self, run):
         """The permutation under which a climb has come to the top of this hill, or None."""
         gap = self.mode.log_posterior - run.log_posterior
-        if self.mode.kind == "collapsed" or not -1e-6 * (1 + abs(gap)) <= gap <= BELOW:
+        rounding = modes.SAME_VALUE * (1 + abs(run.log_posterior) / 1000)
+        if self.mode.kind == "collapsed" or not -rounding <= gap <= BELOW + rounding:
             return None
         inner = self.problem.inward(run.theta)
         r = self.problem.responsibilities(inner)[0]

@@ -12,12 +12,12 @@ from diagnosis_bench.settings import setting
     "empty components",
     "degenerate",
     True,
-    two_columns={"kind": "gaussian 2"},
-    mvgaussian={"kind": "mvgaussian"},
-    mvgaussian_5_for_2={"kind": "mvgaussian", "components": 5},
+    four_columns={"kind": "mvgaussian 4"},
+    four_columns_5_for_2={"kind": "mvgaussian 4", "components": 5},
+    many={"kind": "mvgaussian", "components": 8, "n": 60},
     bernoulli={"kind": "bernoulli"},
     categorical={"kind": "categorical"},
-    six_for_three={"kind": "mvgaussian", "K": 3, "components": 6, "n": 200},
+    six_for_three={"kind": "bernoulli", "K": 3, "components": 6, "n": 150},
 )
 def _(rng, seed, kind, K=2, n=120, components=3):
     """More components than groups and a weight prior whose concentration 1 is below half the parameters of each.
@@ -41,11 +41,11 @@ def _(rng, seed, kind="gaussian", components=3):
     "degenerate",
     True,
     gaussian={},
-    mvgaussian={"kind": "mvgaussian", "n": 300},
+    more_rows={"n": 1500},
     poisson={"kind": "poisson"},
     switched={"moves": True},
 )
-def _(rng, seed, kind="gaussian", n=200, moves=False):
+def _(rng, seed, kind="gaussian", n=600, moves=False):
     """One component too many, kept in use by a large Dirichlet concentration: it shares the rows of another."""
     em = fitted(rng, seed, kind=kind, K=1, n=n, components=2, alpha=200.0)
     return gibbs(em, seed, draws=1000, permutation_moves=moves), em
@@ -85,5 +85,5 @@ def _(rng, seed, K=2):
     empty_and_switched={},
 )
 def _(rng, seed):
-    em = fitted(rng, seed, K=2, n=120, components=4, kind="mvgaussian", alpha=1.0)
+    em = fitted(rng, seed, K=2, n=120, components=5, kind="mvgaussian 4", alpha=1.0)
     return gibbs(em, seed, draws=600, permutation_moves=True), em

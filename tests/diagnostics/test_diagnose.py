@@ -8,6 +8,7 @@ import bayesmix as bm
 from bayesmix.diagnostics.findings import CHECKS, VERDICTS, Finding, check
 from bayesmix.em.kernel import Problem
 from bayesmix.em.modes import match
+from diagnosis_bench.chains import around, packed, renamed
 from laplace import laplace_fit
 
 
@@ -188,3 +189,161 @@ def test_findings_are_checked():
     with pytest.raises(ValueError, match="verdict"):
         Finding("x", "good", "y", "wonderful")
     assert VERDICTS[-1] == "sound"
+
+
+def three_normals(seed=0):
+    """The data of the three runs: normals at 0, 4.5 and 30, and the optimum in which one component covers two."""
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([rng.normal(m, 1, 100) for m in (0, 4.5, 30)])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(10, 20), var=bm.InverseGamma(3, 2)), 3, weight=bm.Dirichlet(2))
+    em = bm.fit_em(model, bm.Data(x), restarts=60, start="rows", seed=seed)
+    gap = [em.optima[0].log_posterior - m.log_posterior for m in em.optima]
+    low = next(m for m, mode in enumerate(em.optima) if gap[m] > 40 and mode.cov_u is not None)
+    return em, low
+
+
+@pytest.mark.parametrize(
+    "run,split,verdict",
+    [
+        ("A", (0, 0, 0, 0), "label switching"),
+        ("B", (0, 0, 1, 1), "several modes"),
+        ("C", (0, 0, 1, 0), "several modes"),
+    ],
+)
+def test_the_three_runs(run, split, verdict):
+    """Permuted starts; two chains in an optimum tens of nats lower; one such chain, as PyMC's own defaults gave it."""
+    em, low = three_normals()
+    rng = np.random.default_rng(7)
+    chains = [around(em, low if bad else 0, 300, rng) for bad in split]
+    if run == "A":
+        chains = [renamed(em.mixture, chain, np.roll(np.arange(3), c)) for c, chain in enumerate(chains)]
+    diagnosis = bm.diagnose(packed(em, chains), em)
+    assert diagnosis.verdict == verdict, diagnosis.summary()
+    worst = diagnosis.table.groupby("kind")["r_hat"].max()
+    assert worst["raw"] > 1.5  # whatever the cause
+    assert {bool(worst[kind] > 1.3) for kind in ("invariant", "relabelled")} == {any(split)}
+    home = diagnosis.occupancy.to_numpy()
+    assert (home[:, 0] == 1 - np.array(split)).all() and (home[:, low] == split).all()
+    assert diagnosis.modes["share"].iloc[0] > 0.999 and not diagnosis.moves.to_numpy().any()
+    if any(split):
+        assert "below 0.1 %" in diagnosis.summary()  # the mass of the region in which chains are stuck
+
+
+def test_the_verdict_is_the_same_under_any_names_of_components_and_chains(two_optima):
+    """A chain in another optimum, switched names and a slow chain at once, under permutations of everything."""
+    rng = np.random.default_rng(11)
+    modes = [m for m, o in enumerate(two_optima.optima) if o.kind == "interior" and np.isfinite(o.log_mass)]
+    chains = [around(two_optima, modes[int(c == 2)], 200, rng, phi=0.95 * (c == 1)) for c in range(4)]
+    first = bm.diagnose(packed(two_optima, chains), two_optima)
+    for _ in range(2):
+        turned = [renamed(two_optima.mixture, chain, rng.permutation(3)) for chain in chains]
+        order = rng.permutation(4)
+        again = bm.diagnose(packed(two_optima, [turned[c] for c in order]), two_optima)
+        told = {"label switching"}  # names that differ between chains are switched, which is what was done
+        assert set(again.verdicts) - told == set(first.verdicts) - told and again.verdict == first.verdict
+        assert np.allclose(again.occupancy, first.occupancy.to_numpy()[order])
+
+
+def test_an_order_by_a_coordinate_that_tells_nothing():
+    """Equal means, unequal scales, ordered by the mean: flagged, and the coordinate that would do is named."""
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.normal(0, 1, 100), rng.normal(0, 12, 100)])
+    family = bm.Gaussian(mean=bm.Normal(0, 5), var=bm.InverseGamma(1.5, 2))
+    for by, cuts in (("mean", True), ("var", False)):
+        model = bm.Mixture(family, 2, weight=bm.Dirichlet(4), constraints=(bm.Order(by),))
+        em = bm.fit_em(model, bm.Data(x), seed=1)
+        chains = []
+        for _ in range(4):
+            chain = around(em, 0, 300, rng)
+            swap = np.argsort(chain[by][:, :, 0], axis=1)
+            chains.append(renamed(model, chain, swap))
+        diagnosis = bm.diagnose(packed(em, chains), em)
+        found = [f for f in diagnosis.findings if f.name == "order"]
+        assert bool(found) is cuts, diagnosis.summary()
+        if cuts:
+            assert diagnosis.verdict == "label switching", diagnosis.summary()
+            assert 'bm.Order("var")' in found[0].advice and found[0].table["named alike"].idxmax() == "var"
+
+
+def test_without_a_census_one_is_made(two_groups):
+    from dataclasses import replace
+
+    fit = replace(filled(draws(two_groups)), optima=(), runs=())
+    assert bm.diagnose(fit).verdicts == ("sound",)
+
+
+def test_where_em_finds_no_optimum_the_finding_says_so():
+    """A Dirichlet of 0.05 has no bound where a component is empty: no census, and the chains' components are empty."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(0, 1, 30), rng.normal(9, 1, 30)])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(4, 9), var=bm.InverseGamma(3, 2)), 4, weight=bm.Dirichlet(0.05))
+    fit = bm.fit_mcmc(model, x, start="prior", sampler="gibbs", draws=300, tune=100, seed=1, workers=1)
+    diagnosis = bm.diagnose(fit)
+    assert diagnosis.verdict == "degenerate", diagnosis.summary()
+    assert any(f.name == "census" and "no census" in f.sentence for f in diagnosis.findings)
+
+
+def test_fits_of_different_models_are_refused(two_groups, two_optima):
+    with pytest.raises(bm.InputError, match="different models or data"):
+        bm.diagnose(draws(two_groups, draws=20), two_optima)
+    with pytest.raises(bm.InputError, match="expected an MCMC or EM fit"):
+        bm.diagnose(two_groups.best)
+
+
+def test_new_optima_join_the_census_and_get_a_mass(two_optima):
+    """A census of one optimum: the chains in the other find it, and their verdict is the same as with it known."""
+    from dataclasses import replace
+
+    rng = np.random.default_rng(8)
+    modes = [m for m, o in enumerate(two_optima.optima) if o.kind == "interior" and np.isfinite(o.log_mass)]
+    fit = packed(two_optima, [around(two_optima, modes[c // 2], 150, rng) for c in range(4)])
+    short = replace(two_optima, optima=two_optima.optima[:1])
+    diagnosis = bm.diagnose(fit, short)
+    assert diagnosis.verdict == "several modes" and len(diagnosis.modes) == 2
+    ours, theirs = diagnosis.evidence.matching.optima[1], two_optima.optima[modes[1]]
+    assert ours.log_posterior == pytest.approx(theirs.log_posterior, abs=1e-6)
+    assert ours.log_mass == pytest.approx(theirs.log_mass, abs=1e-4)
+
+
+def test_importance_sampling_corrects_the_laplace_mass(two_optima):
+    """The shares sum to one, their errors are small, and both agree where the posterior is nearly normal."""
+    fit = packed(two_optima, [around(two_optima, 0, 100, np.random.default_rng(c)) for c in range(2)])
+    table = bm.diagnose(fit, two_optima).modes
+    assert table["share"].sum() == pytest.approx(1)
+    heavy = table[table["share"] > 0.05]
+    assert len(heavy) >= 2 and (heavy["se"] < 0.1).all()
+    assert (np.abs(heavy["share"] - heavy["laplace"]) < 5 * heavy["se"] + 0.1).all()
+    assert heavy["worth"].str.startswith("importance sampling").all()
+
+
+@pytest.mark.certify
+def test_the_three_runs_by_mcmc():
+    """The same three by Gibbs; and C by PyMC's own defaults, whose chains end where they will."""
+    import dataclasses
+
+    em, low = three_normals()
+    starts = {0: em, 1: dataclasses.replace(em, optima=(em.optima[low],))}
+    options = {"sampler": "gibbs", "draws": 500, "tune": 100, "chains": 1, "workers": 1}
+    for split, verdict in (((0, 0, 1, 1), "several modes"), ((0, 0, 1, 0), "several modes")):
+        fits = [bm.fit_mcmc(em.mixture, em.data, start=starts[s], seed=c, **options) for c, s in enumerate(split)]
+        chains = [{n: v[0] for n, v in f.draws.items()} for f in fits]
+        assert bm.diagnose(packed(em, chains), em).verdict == verdict
+    switched = bm.fit_mcmc(
+        em.mixture, em.data, start=em, sampler="gibbs", draws=600, seed=1, permutation_moves=True, workers=1
+    )
+    assert bm.diagnose(switched, em).verdict == "label switching"
+
+
+@pytest.mark.certify
+def test_four_thousand_draws_within_ten_seconds():
+    """4 x 1000 draws, n = 1000, K = 5: under 10 s of CPU time on a warm cache."""
+    import time
+
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(m, 1, (200, 2)) for m in (0, 4, 8, 12, 16)])
+    em = bm.fit_em(bm.Mixture(bm.MvGaussian(), 5, weight=bm.Dirichlet(2)), bm.Data(x), seed=1)
+    fit = bm.fit_mcmc(em.mixture, em.data, start=em, sampler="gibbs", draws=1000, tune=100, seed=2)
+    bm.diagnose(fit, em)  # compiles, imports
+    begin = time.process_time()
+    bm.diagnose(fit, em)
+    assert time.process_time() - begin < 10

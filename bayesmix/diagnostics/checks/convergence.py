@@ -36,6 +36,11 @@ def convergence(evidence):
             "relabelling changes.", "not converged", evidence.table, advice,
         )  # fmt: skip
     invariant = evidence.table[evidence.table["kind"] == "invariant"]
+    if evidence.shape[0] == 1:
+        return Finding(
+            "convergence", "warning", "There is a single chain, so nothing can show that it forgot where it began.",
+            "undecided", invariant, "Run several: bm.fit_mcmc(model, data, start=em, chains=4).",
+        )  # fmt: skip
     if largest[0] > R_HAT:
         return Finding(
             "convergence", "problem",

@@ -7,7 +7,7 @@ from bayesmix.spec.priors import Flat
 from bayesmix.store import scalars
 
 SURPRISE = 0.001  # prior probability, for all parameters of a field together, of what the posterior centres on
-DRAWS = 4000  # of the prior
+DRAWS = 2000  # of the prior
 
 
 @check

@@ -23,6 +23,7 @@ def switching(evidence):
     how = f"within {within} of {len(codes)} chains" if within else ""
     if usual > 1:
         how += " and " * bool(how) + f"between chains ({usual} different labellings)"
+    how = how or "between draws of one optimum"
     raw = evidence.table[evidence.table["kind"] == "raw"]["r_hat"].max()
     return Finding(
         "switching", "note",

@@ -63,10 +63,11 @@ def unvisited(evidence):
             f"({percent(table['share'].iloc[m])}).", table=columns,
         )  # fmt: skip
     if missed:
-        mass = table.loc[table["region"].isin(missed), "share"].sum()
+        mass = table.loc[table["region"].isin(missed), "share"]
+        rest = f"; the mass of {int(mass.isna().sum())} lower ones is unknown" if mass.isna().any() else ""
         return Finding(
-            "unvisited region", "good",
+            "unvisited region", "good" if not rest else "note",
             f"The {len(missed)} known optim{'um' if len(missed) == 1 else 'a'} without a chain hold"
-            f"{'s' if len(missed) == 1 else ''} {percent(mass)} of the estimated mass.", table=columns,
+            f"{'s' if len(missed) == 1 else ''} {percent(mass.sum())} of the estimated mass{rest}.", table=columns,
         )  # fmt: skip
     return None
