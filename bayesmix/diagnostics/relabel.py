@@ -139,6 +139,14 @@ def relabel(
 
     References: Papastamoulis (2016), label.switching: an R package for dealing with the label switching problem,
     Journal of Statistical Software 69(1); each method's own in its file.
+
+    >>> import bayesmix as bm, xarray as xr
+    >>> mu = xr.DataArray([[[0.1, 5.0], [5.1, 0.0], [0.2, 4.9]]], dims=("chain", "draw", "component"))
+    >>> out = bm.relabel(xr.Dataset({"mu": mu}), method="order", by="mu")
+    >>> out.posterior["mu"].values.tolist()
+    [[[0.1, 5.0], [0.0, 5.1], [0.2, 4.9]]]
+    >>> out.permutation.values.tolist()
+    [[[0, 1], [1, 0], [0, 1]]]
     """
     given = {"allocations": allocations, "probabilities": probabilities, "log_posterior": log_posterior}
     names = () if method is None else (method,) if isinstance(method, str) else tuple(method)

@@ -217,12 +217,12 @@ def test_apart():
         ({"weight": "nothing"}, "no such variable"),
         ({"weight": "mu"}, "summing to one"),
         ({"log_likelihood": "nothing"}, "no such variable"),
-        ({"log_likelihood": np.zeros((3, 500, 60))}, "expected the shape"),
+        ({"log_likelihood": np.zeros((3, 20, 60))}, "expected the shape"),
         ({"dim": "k"}, "no dimension"),
     ],
 )
 def test_one_clear_sentence(how, match):
-    posterior = tree_of(*draws(), rows())["posterior"].to_dataset()
+    posterior = tree_of(*draws(length=20), rows())["posterior"].to_dataset()
     with pytest.raises(bm.InputError, match=match) as error:
         verdict(posterior, **how)
     assert "\n" not in str(error.value)

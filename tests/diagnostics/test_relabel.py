@@ -70,7 +70,7 @@ def flat(permutation):
     return np.asarray(permutation).reshape(-1, np.shape(permutation)[-1])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(2, 6), st.integers(0, 10**6), st.sampled_from(WITHOUT_A_SPEC))
 def test_planted_permutations_are_undone(K, seed, method):
     posterior, x, planted, right = made_up(K, seed=seed)
@@ -94,7 +94,7 @@ def test_planted_permutations_are_undone(K, seed, method):
         assert (np.diff(out.posterior["mean"].sel(feature="a"), axis=-1) > 0).all()
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=8)
 @given(st.integers(0, 10**6), st.sampled_from(WITHOUT_A_SPEC))
 def test_only_within_blocks(seed, method):
     blocks = [(0, 2, 3), (1, 5)]  # component 4 keeps its name, and so does each block among the blocks
