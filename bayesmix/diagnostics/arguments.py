@@ -69,18 +69,18 @@ def as_array(given, z, base, coords, shape, dataset):
     return xr.DataArray(z, dims=("chain", "draw", "obs"), coords={d: coords[d] for d in ("chain", "draw")})
 
 
-def table(data):
-    """Rows (n, d) of an array, a DataArray, a DataFrame or a Dataset with one variable; None where there is none."""
-    import xarray as xr
-
+def table(data, observed):
+    """Rows (n, d) of an array, a DataArray, a DataFrame, or of the named or only variable observed; None if none is."""
+    if isinstance(data, str):
+        names = [] if observed is None else list(observed)
+        if data not in names:
+            raise InputError(f"data={data!r}: expected rows or a variable of `observed_data`, one of {names}.")
+        data = observed[data]
     if data is None:
-        return None
-    if isinstance(data, xr.Dataset):
-        if len(data) != 1:
+        only = next(iter(observed.values())) if observed is not None and len(observed) == 1 else None
+        if only is None or only.ndim not in (1, 2) or only.dtype.kind not in "fiu":
             return None
-        data = next(iter(data.values()))
-        if data.ndim not in (1, 2) or data.dtype.kind not in "fiu":
-            return None
+        data = only
     x = np.asarray(data, dtype=float)
     if x.ndim not in (1, 2):
         raise InputError(f"data=...: expected (n, d) or (n,) rows, got the shape {x.shape}.")

@@ -65,7 +65,7 @@ class Draws:
         if z is None and probabilities is not None:
             z = probabilities.argmax(axis=2)
         rows = {len(v[0]) for v in (z, probabilities) if v is not None}
-        x = table(groups["observed_data"] if data is None and "observed_data" in groups else data)
+        x = table(data, groups.get("observed_data"))
         if x is not None and data is not None:
             rows.add(len(x))
         if len(rows) > 1:

@@ -126,7 +126,8 @@ def relabel(
             of the posterior, whose values are then renamed too; 0, ..., K-1, or Stan's 1, ..., K. Left out, each
             row's most probable component, if probabilities are given.
         probabilities: (chain, draw, obs, component) P(z_i = k | theta, x_i); likewise.
-        data: (n, d) or (n,) rows, for "data"; by default the one variable of the group `observed_data`.
+        data: (n, d) or (n,) rows, for "data", or the name of a variable of the group `observed_data`; by default
+            the only one there.
         log_posterior: (chain, draw); by default `log_posterior`, `lp` or `logp` of the group `sample_stats`.
         by: what "order" sorts by: a variable with one number per component, or a tuple of the variable and the
             positions (or labels) on its further axes, as ("mu", "eruptions"). For a Fit, by default the first

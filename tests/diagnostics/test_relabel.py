@@ -162,6 +162,8 @@ def test_a_tree_keeps_its_groups():
         plain = bm.relabel(posterior, method=method, data=x, **HOW)
         xr.testing.assert_identical(out.posterior["posterior"].to_dataset(), plain.posterior.drop_vars("log_post"))
         xr.testing.assert_identical(tree["posterior"].to_dataset(), posterior.drop_vars("log_post"))
+    named = bm.relabel(tree, method="data", data="y", **how)
+    np.testing.assert_array_equal(named.permutation, bm.relabel(tree, method="data", **how).permutation)
     node = bm.relabel(tree["posterior"], method="pivot", **HOW | {"log_posterior": posterior["log_post"]})
     xr.testing.assert_identical(node.posterior.to_dataset(), plain.posterior.drop_vars("log_post"))
 
@@ -250,6 +252,14 @@ def test_methods_are_compared():
     assert (out.agreement == 1.0).to_numpy().all() and "stephens 100.0%" in out.summary()
 
 
+def test_one_component_has_one_name():
+    posterior, x, _, _ = made_up(1)
+    for method in WITHOUT_A_SPEC:
+        out = bm.relabel(posterior, method=method, data=x, **HOW)
+        xr.testing.assert_identical(out.posterior, posterior)
+        assert np.isinf(out.gap).all() and out.ambiguous == 0.0
+
+
 def test_a_new_method_is_one_function():
     from bayesmix.diagnostics.relabelling import method
     from bayesmix.diagnostics.relabelling.register import assigned
@@ -298,6 +308,7 @@ def test_a_new_method_is_one_function():
         ({"log_posterior": xr.DataArray(np.zeros(15), dims="draw")}, "chain and draw"),
         ({"method": "data", "data": np.zeros((39, 2))}, "number of rows"),
         ({"method": "data", "data": np.zeros((40, 2, 2))}, "rows, got the shape"),
+        ({"method": "data", "data": "y"}, "observed_data"),
         ({"blocks": [(0, 1), (1, 2)]}, "different components"),
         ({"blocks": [(0, 3)]}, "different components"),
     ],
