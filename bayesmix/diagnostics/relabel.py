@@ -116,10 +116,11 @@ def relabel(
     nothing is dropped, and what does not depend on the names stays as it was.
 
     Args:
-        posterior: a bayesmix MCMC `Fit`, an ArviZ DataTree (its group `posterior` is relabelled), or an xarray
-            Dataset, from whatever program; variables have dims `chain` and `draw`.
+        posterior: a bayesmix MCMC `Fit`, an ArviZ DataTree (its group `posterior` is relabelled, the others
+            stay as they are), or an xarray Dataset, from whatever program; variables have dims `chain` and `draw`.
         dim: the dimension that numbers the components. Several where variables name it differently
-            (`dim=("mu_dim_0", "sigma_dim_0")`) or a matrix has it twice (`dim=("component", "component_to")`).
+            (`dim=("mu_dim_0", "sigma_dim_0")`) or a matrix has it twice (`dim=("component", "component_to")`); a
+            further dimension of that length with a name like `component_to` or `component2` must be listed.
         method: one of the above, or several: the first one relabels, and `agreement` compares them all. By
             default "map" for a Fit with an EM census, else "ecr".
         allocations: (chain, draw, obs) component of each row, as an array, a DataArray or the name of a variable

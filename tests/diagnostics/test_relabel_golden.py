@@ -100,17 +100,19 @@ def test_stephens_falls_in_every_round(case):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_summaries(case, name):
-    """Relabelled means and standard deviations, under the names that fit best."""
-    _, _, golden, results = case
+    """Relabelled means and standard deviations, under the names that fit best; a tied draw may differ in its names."""
+    _, arrays, golden, results = case
     expected, post = golden[METHODS[name]], results[name].posterior
-    if expected["n_ties"]:
-        pytest.skip("ties may be broken either way: gated on the objective")
+    tied = expected["n_ties"] / len(arrays["params"])
     for what, statistic in (("mean", np.mean), ("sd", np.std)):
+        if what == "sd" and tied:
+            continue
         ours = np.stack([statistic(post[v].values[0], axis=0) for v in ("w", "mu", "sigma2")], axis=1)
         theirs = np.array(expected[f"relabelled_{what}_w_mu_s2"])
         order = [np.abs(ours - row).sum(axis=1).argmin() for row in theirs]
         assert sorted(order) == [0, 1, 2]
-        np.testing.assert_allclose(ours[order], theirs, rtol=1e-9)
+        most = tied * np.ptp(arrays["params"], axis=(0, 1))  # what the tied draws can change of a mean
+        assert (np.abs(ours[order] - theirs) <= most + 1e-9 * np.abs(theirs)).all()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -132,16 +134,16 @@ def test_invariants_stay(case, name):
     np.testing.assert_array_equal(own, np.take_along_axis(draws["mu"].values[0], was, axis=1))
 
 
-def test_the_planted_truth_is_recovered_where_groups_are_apart(case):
-    draws, _, golden, results = case
+def test_ambiguity(case):
+    """Separated groups: no draw is in doubt, and all methods agree. Overlapping ones: some draws are."""
+    draws, arrays, golden, results = case
+    shares = [results[name].ambiguous for name in METHODS]
     if golden["name"].startswith("LS2"):
-        pytest.skip("overlapping: the truth itself is ambiguous")
-    for name in METHODS:
-        assert results[name].ambiguous == 0.0
-    table = bm.relabel(
-        draws, method=("ecr", "pivot", "order"), allocations="z", by="mu",
-        log_posterior=case[1]["log_posterior"][None],
-    ).agreement  # fmt: skip
+        assert 0 < max(shares) < 0.1
+        return
+    assert shares == [0.0] * len(METHODS)
+    how = {"allocations": "z", "by": "mu", "log_posterior": arrays["log_posterior"][None]}
+    table = bm.relabel(draws, method=("ecr", "pivot", "order"), **how).agreement
     assert (table == 1.0).to_numpy().all()
 
 

@@ -37,10 +37,9 @@ class Membership:
 
     def against(self, target):
         """sum_i target[i, k] m[t, l, i] at [t, k, l], (T, K', K), for target (n, K')."""
-        T, K, n = self.shape
-        out = np.empty((T, target.shape[1], K))
+        out = np.empty((self.shape[0], target.shape[1], self.shape[1]))
         for part, m in self.blocks():
-            out[part] = (m.reshape(-1, n) @ target).reshape(len(m), K, -1).transpose(0, 2, 1)
+            out[part] = product(m, target)
         return out
 
     def mean(self, permutation):
@@ -59,6 +58,12 @@ class Membership:
     def take(self, draws):
         """The Membership of some of the draws."""
         return Membership((len(draws), *self.shape[1:]), lambda part: self.make(draws[part]))
+
+
+def product(m, target):
+    """sum_i target[i, k] m[t, l, i] at [t, k, l], for a block m (t, K, n) and target (n, K')."""
+    t, K, n = m.shape
+    return (m.reshape(-1, n) @ target).reshape(t, K, -1).transpose(0, 2, 1)
 
 
 def one_hot(allocations, K):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bayesmix.diagnostics.relabelling.assignment import assign, cost_of
+from bayesmix.diagnostics.relabelling.membership import product
 from bayesmix.diagnostics.relabelling.register import assigned, method
 
 
@@ -17,12 +18,14 @@ def to_map(material):
     References: Papastamoulis & Iliopoulos (2010), JCGS 19:313-331, section 3, with soft allocations; the MAP as
     pivot: Marin, Mengersen & Robert (2005), Handbook of Statistics 25:459-507, section 5.
     """
-    top, least, cost = material.references[0], np.full(material.T, np.inf), None
-    for r in material.references:
-        named = r[:, assign(-(top.T @ r)[None], material.blocks)[0]]
-        own = -material.probabilities.against(named)
-        distance = (named**2).sum() + 2 * cost_of(own, assign(own, material.blocks))
-        nearer = distance < least
-        least = np.where(nearer, distance, least)
-        cost = own if cost is None else np.where(nearer[:, None, None], own, cost)
+    top, blocks = material.references[0], material.blocks
+    optima = [r[:, assign(-(top.T @ r)[None], blocks)[0]] for r in material.references]
+    cost = np.empty((material.T, material.K, material.K))
+    for part, m in material.probabilities.blocks():
+        least = np.full(len(m), np.inf)
+        for r in optima:
+            own = -product(m, r)
+            distance = (r**2).sum() + 2 * cost_of(own, assign(own, blocks))
+            nearer = distance < least
+            least[nearer], cost[part][nearer] = distance[nearer], own[nearer]
     return assigned(material, cost)
