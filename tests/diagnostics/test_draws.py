@@ -233,8 +233,8 @@ def test_a_model_written_by_hand_in_pymc():
     """Runs A and B of the notes with PyMC's own NUTS: permuted starts, then two chains in a local optimum."""
     import pymc as pm
 
-    y = np.random.default_rng(8).normal(np.repeat(CENTRES, 100), 1.0)
-    with pm.Model(coords={"component": range(3), "obs": range(300)}):
+    y = np.random.default_rng(8).normal(np.repeat(CENTRES, 50), 1.0)
+    with pm.Model(coords={"component": range(3), "obs": range(150)}):
         w = pm.Dirichlet("w", np.ones(3), dims="component")
         mu = pm.Normal("mu", 10.0, 20.0, dims="component")
         sigma = pm.HalfNormal("sigma", 10.0, dims="component")
@@ -242,10 +242,18 @@ def test_a_model_written_by_hand_in_pymc():
         good = {"w": np.full(3, 1 / 3), "mu": CENTRES, "sigma": np.ones(3)}
         bad = {"w": np.array([0.66, 0.17, 0.17]), "mu": np.array([2.25, 29.9, 30.1]), "sigma": np.array([2.5, 1, 1])}
         turned = [{n: v[p] for n, v in good.items()} for p in ([0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1])]
-        how = {"draws": 1000, "tune": 1000, "chains": 4, "init": "adapt_diag", "random_seed": 1, "quiet": True}
+        how = {
+            "draws": 600,
+            "tune": 400,
+            "chains": 4,
+            "init": "adapt_diag",
+            "random_seed": 1,
+            "quiet": True,
+            "cores": 1,
+        }
         runs = {
-            "label switching": pm.sample(initvals=turned, **how),
-            "several modes": pm.sample(initvals=[good, good, bad, bad], **how),
+            "label switching": pm.sample(initvals=turned, quiet=True, **how),
+            "several modes": pm.sample(initvals=[good, good, bad, bad], quiet=True, **how),
         }
         for tree in runs.values():
             pm.compute_log_likelihood(tree, progressbar=False)
