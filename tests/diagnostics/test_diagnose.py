@@ -223,8 +223,8 @@ def test_the_three_runs(run, split, verdict):
     assert worst["raw"] > 1.5  # whatever the cause
     assert {bool(worst[kind] > 1.3) for kind in ("invariant", "relabelled")} == {any(split)}
     home = diagnosis.occupancy.to_numpy()
-    assert (home[:, 0] == 1 - np.array(split)).all() and (home[:, low] == split).all()
-    assert diagnosis.modes["share"].iloc[0] > 0.999 and not diagnosis.moves.to_numpy().any()
+    assert (home[:, 0] == 1 - np.array(split)).all() and np.allclose(home[:, low], split, atol=0.1)
+    assert diagnosis.modes["share"].iloc[0] > 0.999 and not diagnosis.moves.to_numpy()[0].any()
     if any(split):
         assert "below 0.1 %" in diagnosis.summary()  # the mass of the region in which chains are stuck
 
@@ -318,7 +318,7 @@ def test_importance_sampling_corrects_the_laplace_mass(two_optima):
 
 @pytest.mark.certify
 def test_the_three_runs_by_mcmc():
-    """The same three by Gibbs; and C by PyMC's own defaults, whose chains end where they will."""
+    """The same three by Gibbs; and by NUTS from prior draws, whose chains end where they will."""
     import dataclasses
 
     em, low = three_normals()
@@ -332,6 +332,10 @@ def test_the_three_runs_by_mcmc():
         em.mixture, em.data, start=em, sampler="gibbs", draws=600, seed=1, permutation_moves=True, workers=1
     )
     assert bm.diagnose(switched, em).verdict == "label switching"
+    nuts = bm.diagnose(bm.fit_mcmc(em.mixture, em.data, start="prior", draws=500, seed=3), em)
+    apart = nuts.occupancy.idxmax(axis=1).nunique() > 1
+    assert ("several modes" in nuts.verdicts) is apart and "sound" not in nuts.verdicts
+    assert nuts.table.groupby("kind")["r_hat"].max()["raw"] > 1.5
 
 
 @pytest.mark.certify
@@ -347,3 +351,61 @@ def test_four_thousand_draws_within_ten_seconds():
     begin = time.process_time()
     bm.diagnose(fit, em)
     assert time.process_time() - begin < 10
+
+
+@pytest.mark.parametrize("shift,told", [(-0.5, True), (1.0, False)])
+def test_labels_that_lean_against_the_order(shift, told):
+    """Two labelled classes of 50, the second 0.5 lower: 2.5 standard errors against the order, or 5 along it."""
+    normal = np.linspace(-2, 2, 50) / 1.18
+    x, label = np.concatenate([normal, normal + shift]), np.repeat([0, 1], 50)
+    family = bm.Gaussian(mean=bm.Normal(0, 5), var=bm.InverseGamma(3, 2))
+    model = bm.Mixture(family, 2, weight=bm.Dirichlet(2), constraints=(bm.Order("mean"),))
+    diagnosis = bm.diagnose(bm.fit_em(model, bm.Data(x, label=label), restarts=2, seed=1))
+    assert any(f.name == "labels against the order" for f in diagnosis.findings) is told
+
+
+def test_a_floor_that_binds():
+    """A floor of 0.3 under a group of a tenth: the optimum sits on it, and the finding says what EM says without."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(0, 1, 180), rng.normal(9, 1, 20)])
+    for least, binds in ((0.3, True), (0.02, False)):
+        family = bm.Gaussian(mean=bm.Normal(4, 9), var=bm.InverseGamma(3, 2))
+        model = bm.Mixture(family, 2, weight=bm.Dirichlet(2), constraints=(bm.MinWeight(least),))
+        found = [f for f in bm.diagnose(bm.fit_em(model, bm.Data(x), restarts=3, seed=1)).findings if f.name == "floor"]
+        assert bool(found) is binds
+        assert not binds or "0.104" in found[0].sentence  # (20 + 1) / (200 + 2)
+
+
+def test_a_prior_that_the_data_contradict():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(0, 1, 50), rng.normal(9, 1, 50)])
+    for centre, conflict in ((4.0, False), (400.0, True)):
+        family = bm.Gaussian(mean=bm.Normal(centre, 9), var=bm.InverseGamma(3, 2))
+        found = bm.diagnose(bm.fit_em(bm.Mixture(family, 2), bm.Data(x), restarts=2, seed=1)).findings
+        assert any(f.name == "prior-data conflict" for f in found) is conflict
+
+
+def test_divergences_and_their_likely_cause(two_groups):
+    """Divergent draws where a weight is small, anywhere, and none; low energy; trajectories that were cut."""
+    from dataclasses import replace
+
+    fit = filled(draws(two_groups, draws=200))
+    rng, small = np.random.default_rng(0), fit.draws["weight"].min(axis=2)
+    where = {"a weight is small": small < np.quantile(small, 0.05), "": rng.random(fit.shape) < 0.05}
+    for clause, diverging in where.items():
+        stats = fit.groups["sample_stats"].assign(diverging=(("chain", "draw"), diverging))
+        found = bm.diagnose(replace(fit, groups={**fit.groups, "sample_stats": stats}), two_groups).findings
+        finding = next(f for f in found if f.name == "divergences")
+        assert finding.level == "warning" and ("they lie where a weight is small" in finding.sentence) is bool(clause)
+    walk = rng.normal(size=fit.shape).cumsum(axis=1)
+    stats = fit.groups["sample_stats"].assign(
+        energy=(("chain", "draw"), walk), maxdepth_reached=(("chain", "draw"), rng.random(fit.shape) < 0.1)
+    )
+    found = {f.name for f in bm.diagnose(replace(fit, groups={"sample_stats": stats}), two_groups).findings}
+    assert {"energy", "tree depth"} <= found
+    assert not {"energy", "tree depth"} & {f.name for f in bm.diagnose(fit, two_groups).findings}
+
+
+def test_a_single_chain_is_undecided(two_groups):
+    fit = filled(draws(two_groups, chains=1, draws=800))
+    assert bm.diagnose(fit, two_groups).verdict == "undecided"

@@ -12,6 +12,7 @@ from bayesmix.diagnostics.checks import (  # noqa: F401
     energy,
     floor,
     identified,
+    labels_against_order,
     order,
     prior_conflict,
     several_modes,
