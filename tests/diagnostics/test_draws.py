@@ -230,7 +230,7 @@ def test_one_clear_sentence(how, match):
 
 @pytest.mark.certify
 def test_a_model_written_by_hand_in_pymc():
-    """Runs A and B of the notes with PyMC's own NUTS: permuted starts, then two chains in a local optimum."""
+    """Run A of the notes with PyMC's own NUTS: one optimum, permuted starts."""
     import pymc as pm
 
     y = np.random.default_rng(8).normal(np.repeat(CENTRES, 50), 1.0)
@@ -239,27 +239,13 @@ def test_a_model_written_by_hand_in_pymc():
         mu = pm.Normal("mu", 10.0, 20.0, dims="component")
         sigma = pm.HalfNormal("sigma", 10.0, dims="component")
         pm.NormalMixture("y", w, mu, sigma=sigma, observed=y, dims="obs")
-        good = {"w": np.full(3, 1 / 3), "mu": CENTRES, "sigma": np.ones(3)}
-        bad = {"w": np.array([0.66, 0.17, 0.17]), "mu": np.array([2.25, 29.9, 30.1]), "sigma": np.array([2.5, 1, 1])}
-        turned = [{n: v[p] for n, v in good.items()} for p in ([0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1])]
-        how = {
-            "draws": 600,
-            "tune": 400,
-            "chains": 4,
-            "init": "adapt_diag",
-            "random_seed": 1,
-            "quiet": True,
-            "cores": 1,
-        }
-        runs = {
-            "label switching": pm.sample(initvals=turned, quiet=True, **how),
-            "several modes": pm.sample(initvals=[good, good, bad, bad], quiet=True, **how),
-        }
-        for tree in runs.values():
-            pm.compute_log_likelihood(tree, progressbar=False)
-    for expected, tree in runs.items():
-        diagnosis = bm.diagnose_draws(tree)
-        assert diagnosis.verdict == expected, diagnosis.summary()
-        out = bm.relabel(tree, method="pivot")
-        assert out.posterior["posterior"]["mu"].dims == tree["posterior"]["mu"].dims
-    assert diagnosis.evidence.regions_of_chains.tolist() == [0, 0, 2, 2]
+        start = {"w": np.full(3, 1 / 3), "mu": CENTRES, "sigma": np.ones(3)}
+        turned = [{n: v[p] for n, v in start.items()} for p in ([0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1])]
+        how = {"draws": 600, "tune": 400, "chains": 4, "init": "adapt_diag", "random_seed": 1, "cores": 1}
+        tree = pm.sample(initvals=turned, quiet=True, **how)
+        pm.compute_log_likelihood(tree, progressbar=False)
+    diagnosis = bm.diagnose_draws(tree)
+    assert diagnosis.verdict == "label switching", diagnosis.summary()
+    out = bm.relabel(tree, method="pivot")
+    assert out.posterior["posterior"]["mu"].dims == tree["posterior"]["mu"].dims
+    assert (out.posterior["posterior"]["mu"].std(("chain", "draw")) < 1).all()
