@@ -61,12 +61,14 @@ _LAZY = {
     "compare": "bayesmix.diagnostics.compare",
     "compare_rows": "bayesmix.diagnostics.compare",
     "diagnose": "bayesmix.diagnostics.diagnose",
+    "diagnose_draws": "bayesmix.diagnostics.draws",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
-    "section": "bayesmix.report.story",
     "plate_diagram": "bayesmix.report.plate",
-    "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
+    "relabel": "bayesmix.diagnostics.relabel",
     "resume": "bayesmix.mcmc.sample",
+    "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
+    "section": "bayesmix.report.story",
     "write_report": "bayesmix.report.page",
 }
 

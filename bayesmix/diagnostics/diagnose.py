@@ -63,6 +63,8 @@ class Diagnosis:
 
         For an EM fit alone its census.
         """
+        if self.evidence.masses is None and self.evidence.fit is None:
+            return None  # draws without a specification
         return self.evidence.masses if self.evidence.masses is not None else self.evidence.fit.modes
 
     @property

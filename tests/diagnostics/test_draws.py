@@ -1,0 +1,251 @@
+"""`bm.diagnose_draws`: verdicts on draws of known truth that no specification comes with."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bayesmix as bm
+from bayesmix.diagnostics.draws import APART, _apart
+
+LEAD = ("chain", "draw")
+CENTRES = np.array([0.0, 4.5, 30.0])
+N = 60
+
+
+def rows(seed=3):
+    rng = np.random.default_rng(seed)
+    return CENTRES[np.arange(N) % 3] + rng.normal(size=N)
+
+
+def tree_of(mean, sd, weight, y, seed=0):
+    """What a program would hold of (chain, draw, K) arrays: posterior with z, pointwise log likelihood, lp."""
+    rng = np.random.default_rng(seed)
+    joint = np.log(weight)[..., None, :] - np.log(sd)[..., None, :] - 0.5 * np.log(2 * np.pi)
+    joint = joint - 0.5 * ((y[:, None] - mean[..., None, :]) / sd[..., None, :]) ** 2
+    log_density = np.logaddexp.reduce(joint, axis=-1)
+    p = np.exp(joint - log_density[..., None])
+    z = np.minimum((p.cumsum(axis=-1) < rng.random((*p.shape[:-1], 1))).sum(axis=-1), p.shape[-1] - 1)
+    K = ("component",)
+    coords = {"chain": np.arange(len(mean)), "draw": np.arange(mean.shape[1])}
+    return xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(
+                {
+                    "w": ((*LEAD, *K), weight),
+                    "mu": ((*LEAD, *K), mean),
+                    "sigma": ((*LEAD, *K), sd),
+                    "z": ((*LEAD, "obs"), z),
+                    "p": ((*LEAD, "obs", *K), p),
+                },
+                coords=coords,
+            ),
+            "sample_stats": xr.Dataset({"lp": (LEAD, log_density.sum(axis=-1) - 20.0)}, coords=coords),
+            "log_likelihood": xr.Dataset({"y": ((*LEAD, "obs"), log_density)}, coords=coords),
+        }
+    )
+
+
+def draws(chains=4, length=500, seed=0, centres=CENTRES, count=None):
+    """Independent draws near the truth, as (mean, sd, weight), components in order."""
+    rng = np.random.default_rng(seed)
+    count = np.full(len(centres), N / len(centres)) if count is None else count
+    shape = (chains, length, len(centres))
+    mean = centres + rng.normal(size=shape) / np.sqrt(np.maximum(count, 1.0))
+    sd = np.exp(rng.normal(size=shape) / np.sqrt(2 * np.maximum(count, 1.0)))
+    return mean, sd, rng.dirichlet(count + 1.0, shape[:2])
+
+
+def renamed(fields, permutation):
+    return tuple(np.take_along_axis(v, permutation, axis=2) for v in fields)
+
+
+def verdict(tree, **how):
+    return bm.diagnose_draws(tree, **{"allocations": "z", "probabilities": "p"} | how)
+
+
+def test_sound():
+    diagnosis = verdict(tree_of(*draws(), rows()))
+    assert diagnosis.verdicts == ("sound",), diagnosis.summary()
+    assert list(dict.fromkeys(diagnosis.table["kind"])) == ["invariant", "relabelled", "raw"]
+    assert {"log posterior", "log likelihood", "share of pairs of rows together"} <= set(diagnosis.table.index)
+    assert not diagnosis.table.index.str.contains(r"^z|^p\[").any()
+    assert diagnosis.occupancy is None and diagnosis.moves is None and diagnosis.modes is None
+
+
+def test_switching_between_chains():
+    """Run A of the notes: one optimum, permuted starts."""
+    names = np.array([[0, 1, 2], [1, 0, 2], [2, 1, 0], [0, 1, 2]])
+    diagnosis = verdict(tree_of(*renamed(draws(), np.repeat(names[:, None], 500, axis=1)), rows()))
+    assert diagnosis.verdict == "label switching", diagnosis.summary()
+    worst = diagnosis.table.groupby("kind")["r_hat"].max()
+    assert worst["raw"] > 1.3 > 1.02 > worst["relabelled"]
+    assert "between chains (3 different labellings)" in diagnosis.summary()
+
+
+def test_perfect_switching_within_chains():
+    """Raw R-hat is 1.00, and the names are exchanged all the time."""
+    rng = np.random.default_rng(1)
+    names = rng.permuted(np.tile(np.arange(3), (4, 500, 1)), axis=2)
+    diagnosis = verdict(tree_of(*renamed(draws(), names), rows()))
+    assert diagnosis.table.query("kind == 'raw'")["r_hat"].max() < 1.02
+    assert diagnosis.verdict == "label switching", diagnosis.summary()
+    assert "within 4 of 4 chains" in diagnosis.summary()
+
+
+def in_two_optima():
+    """Run B of the notes: two chains where one component covers 0 and 4.5, and two share 30, some 60 nats lower."""
+    good, bad = draws(2, seed=1), draws(2, seed=2, centres=np.array([2.25, 30.0, 30.0]), count=np.array([40.0, 10, 10]))
+    bad = (bad[0], bad[1] * np.array([2.45, 1.0, 1.0]), bad[2])
+    return tuple(np.concatenate(pair) for pair in zip(good, bad, strict=True))
+
+
+def test_chains_in_different_optima():
+    diagnosis = verdict(tree_of(*in_two_optima(), rows()))
+    assert diagnosis.verdict == "several modes", diagnosis.summary()
+    assert diagnosis.evidence.regions_of_chains.tolist() == [0, 0, 2, 2]
+    assert "chains 0, 1 in region 0; chains 2, 3 in region 2" in diagnosis.summary()
+    assert "bm.fit_mcmc" not in diagnosis.advice  # there is no model to run
+
+
+def test_one_chain_beside_the_others_in_the_same_region():
+    mean, sd, weight = draws()
+    sd = sd * np.array([1.0, 1.0, 1.0, 1.12])[:, None, None]
+    diagnosis = verdict(tree_of(mean, sd, weight, rows()))
+    assert diagnosis.verdict == "not converged", diagnosis.summary()
+    assert (
+        set(diagnosis.evidence.regions_of_chains.tolist()) == {3} or np.ptp(diagnosis.evidence.regions_of_chains) == 0
+    )
+
+
+def test_too_few_draws():
+    diagnosis = verdict(tree_of(*draws(length=40), rows()))
+    assert diagnosis.verdict == "undecided", diagnosis.summary()
+    assert "Draw more" in diagnosis.advice
+
+
+@pytest.mark.parametrize("known", ["allocations", "probabilities"])
+def test_an_empty_component(known):
+    mean, sd, weight = draws(count=np.array([N / 2, N / 2, 0.0]), centres=np.array([0.0, 4.5, 200.0]), seed=4)
+    weight[..., 2] *= 1e-3
+    weight = weight / weight.sum(axis=2, keepdims=True)
+    y = np.random.default_rng(0).normal(size=N) + np.where(np.arange(N) % 2, 0.0, 4.5)
+    tree = tree_of(mean, sd, weight, y)
+    how = {"allocations": None, "probabilities": None} | {known: known[0].replace("a", "z")}
+    diagnosis = verdict(tree, **how)
+    assert diagnosis.verdict == "degenerate", diagnosis.summary()
+    bare = tree_of(*draws(), rows())
+    assert verdict(bare, **how).verdict == "sound"  # its opposite
+
+
+def test_twin_components():
+    mean, sd, weight = draws(centres=np.array([0.0, 30.0, 30.0]), seed=5, count=np.full(3, 1e5))
+    y = np.random.default_rng(0).normal(size=N) + np.where(np.arange(N) % 3, 30.0, 0.0)
+    diagnosis = verdict(tree_of(mean, sd, weight, y))
+    assert diagnosis.verdict == "degenerate", diagnosis.summary()
+    assert "apart" in diagnosis.summary()
+
+
+CASES = {"sound": draws, "several modes": in_two_optima}
+
+
+@pytest.mark.parametrize("expected", CASES)
+def test_the_verdict_does_not_depend_on_names_and_chains(expected):
+    tree = tree_of(*CASES[expected](), rows())
+    first = verdict(tree)
+    turned = xr.DataTree.from_dict(
+        {name: node.to_dataset().isel(chain=[2, 0, 3, 1]) for name, node in tree.children.items()}
+    )
+    posterior = turned["posterior"].to_dataset().isel(component=[2, 0, 1])
+    turned["posterior"].dataset = posterior.assign(z=posterior["z"].copy(data=np.array([1, 2, 0])[posterior["z"]]))
+    second = verdict(turned)
+    assert first.verdict == expected and first.verdicts == second.verdicts
+    invariant = [d.table.query("kind == 'invariant'")["ess_bulk"].drop("Rand index with the best draw")
+                 for d in (first, second)]  # fmt: skip
+    np.testing.assert_allclose(*invariant, rtol=1e-6)
+
+
+def test_what_is_not_given_is_not_used():
+    """Fewer invariants, another method, and still the same verdict."""
+    names = np.array([[0, 1, 2], [1, 0, 2], [2, 1, 0], [0, 1, 2]])
+    tree = tree_of(*renamed(draws(), np.repeat(names[:, None], 500, axis=1)), rows())
+    posterior = tree["posterior"].to_dataset()
+    lp, rows_of = tree["sample_stats"]["lp"], tree["log_likelihood"]["y"]
+    bare = posterior.drop_vars(["z", "p"])
+    for dataset, how, method in (
+        (posterior, {"allocations": "z"}, "ecr-iterative"),
+        (posterior.drop_vars("z"), {"probabilities": "p", "allocations": None}, "ecr-iterative"),
+        (bare, {"log_posterior": lp.values}, "pivot"),  # as an array
+        (bare, {"log_likelihood": rows_of.sum("obs").values}, "pivot"),
+        (bare, {"by": "mu"}, "order"),
+        (bare.assign(ll=rows_of), {"log_likelihood": "ll", "weight": "w"}, "pivot"),
+    ):
+        diagnosis = bm.diagnose_draws(dataset, **how)
+        assert diagnosis.evidence.names.method == method
+        assert diagnosis.verdict == "label switching", (method, diagnosis.summary())
+
+
+def test_a_bayesmix_tree_is_like_any_other():
+    from laplace import laplace_fit
+
+    rng = np.random.default_rng(3)
+    x = np.concatenate([rng.normal(0, 1, 40), rng.normal(8, 1, 60)])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(4, 5), var=bm.InverseGamma(3, 2)), 2, weight=bm.Dirichlet(2))
+    em = bm.fit_em(model, bm.Data(x), seed=1)
+    for switch, expected in ((False, "sound"), (True, "label switching")):
+        fit = laplace_fit(em, draws=250, switch=switch)
+        posterior = fit.tree["posterior"].to_dataset()
+        joint = np.stack([fit.mixture.log_joint(fit.data.x, t) for t in fit.thetas(relabelled=False)])
+        joint = joint.reshape(*fit.shape, *joint.shape[1:])
+        rows_of = np.logaddexp.reduce(joint, axis=3)
+        p = np.exp(joint - rows_of[..., None])
+        diagnosis = bm.diagnose_draws(posterior, log_likelihood=rows_of, probabilities=p, data=x)
+        assert diagnosis.verdict == expected, diagnosis.summary()
+
+
+def test_apart():
+    a = np.arange(1000.0)
+    assert not _apart(a, a) and not _apart(a, a + 500) and _apart(a, a + 1000) and _apart(a + 1000, a)
+    assert 0.5 < APART < 1
+
+
+@pytest.mark.parametrize(
+    "how,match",
+    [
+        ({"allocations": None, "probabilities": None}, "nothing to relabel"),
+        ({"method": "magic"}, "expected one of"),
+        ({"method": "order"}, "nothing to relabel"),
+        ({"weight": "nothing"}, "no such variable"),
+        ({"weight": "mu"}, "summing to one"),
+        ({"log_likelihood": "nothing"}, "no such variable"),
+        ({"log_likelihood": np.zeros((3, 20, 60))}, "expected the shape"),
+        ({"dim": "k"}, "no dimension"),
+    ],
+)
+def test_one_clear_sentence(how, match):
+    posterior = tree_of(*draws(length=20), rows())["posterior"].to_dataset()
+    with pytest.raises(bm.InputError, match=match) as error:
+        verdict(posterior, **how)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.certify
+def test_a_model_written_by_hand_in_pymc():
+    """Run A of the notes with PyMC's own NUTS: one optimum, permuted starts."""
+    import pymc as pm
+
+    y = np.random.default_rng(8).normal(np.repeat(CENTRES, 50), 1.0)
+    with pm.Model(coords={"component": range(3), "obs": range(150)}):
+        w = pm.Dirichlet("w", np.ones(3), dims="component")
+        mu = pm.Normal("mu", 10.0, 20.0, dims="component")
+        sigma = pm.HalfNormal("sigma", 10.0, dims="component")
+        pm.NormalMixture("y", w, mu, sigma=sigma, observed=y, dims="obs")
+        start = {"w": np.full(3, 1 / 3), "mu": CENTRES, "sigma": np.ones(3)}
+        turned = [{n: v[p] for n, v in start.items()} for p in ([0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1])]
+        how = {"draws": 600, "tune": 400, "chains": 4, "init": "adapt_diag", "random_seed": 1, "cores": 1}
+        tree = pm.sample(initvals=turned, quiet=True, **how)
+        pm.compute_log_likelihood(tree, progressbar=False)
+    diagnosis = bm.diagnose_draws(tree)
+    assert diagnosis.verdict == "label switching", diagnosis.summary()
+    out = bm.relabel(tree, method="pivot")
+    assert out.posterior["posterior"]["mu"].dims == tree["posterior"]["mu"].dims
+    assert (out.posterior["posterior"]["mu"].std(("chain", "draw")) < 1).all()
