@@ -1,14 +1,14 @@
 """What both engines return."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from bayesmix import clusters, predict
 from bayesmix.agreement import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
-from bayesmix.spec.missing import filled
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.special import logsumexp
 
@@ -163,21 +163,6 @@ class Fit:
     def _log_label(self):
         return self.mixture.log_label(self.data)
 
-    def _rows(self, x):
-        """(rows, log_label) for new x, or the fit's own rows with their labels when x is None."""
-        if x is None:
-            return self.data.x, self._log_label
-        new = x if isinstance(x, Data) else Data(x)
-        if new.d != self.data.d:
-            raise InputError(f"predict(x): the model has {self.data.d} features {self.data.names}, x has {new.d}.")
-        if new.missing and not self.mixture.family.marginalises:
-            family = type(self.mixture.family).__name__
-            raise InputError(
-                f"predict(x): x has missing cells, which {family} does not support; drop or fill these rows."
-            )
-        self.mixture.family.check(filled(new.x), self.data.names)
-        return new.x, None
-
     def _responsibilities(self, theta, x, log_label=None):
         joint = self.mixture.log_joint(x, theta, log_label)
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
@@ -188,54 +173,33 @@ class Fit:
         return self.mixture.class_names(self.data)
 
     def _by_class(self, r):
-        classes = self.mixture.component_classes
-        return np.stack([r[:, classes == c].sum(axis=1) for c in range(classes.max() + 1)], axis=1)
+        return predict.by_class(self.mixture, r.T).T
 
     def predict_proba(self, x=None, interval=None):
         """Probability of each class (or component) for each row, averaged over relabelled draws.
 
         Args:
-            x: (m, d) new rows; None for the fit's own rows, whose labels are then used.
-            interval: for an MCMC fit, a probability such as 0.9: an xarray Dataset with `mean`, `lower`
-                and `upper` (dims row, class) comes back, the equal-tailed interval over the posterior.
+            x: (m, d) new rows, cells may be missing; None for the fit's own rows, whose labels are then used.
+            interval: for an MCMC fit, a probability such as 0.9: an xarray Dataset comes back instead. With
+                p_c the probability of class c in one draw, and E, Var over the draws, it holds for each row and
+                class `mean` E[p_c], the equal-tailed interval `lower`, `upper`, and the two parts of the variance
+                of the indicator of class c, by the law of total variance: `overlap` E[p_c (1 - p_c)], which more
+                data cannot remove, and `parameter` Var[p_c], which they can; their sum is mean (1 - mean). And for
+                each row, in nats, `entropy` H(E[p]) = `expected_entropy` E[H(p)] (overlap) + `mutual_information`
+                (parameters).
 
         Returns:
-            (m, number of classes) array, rows summing to one.
+            (m, number of classes) array, rows summing to one; or the Dataset, dims row and class.
+
+        References: Depeweg et al. (2018), ICML, PMLR 80:1184-1193, eqs. (1) and (7), for the decompositions.
         """
-        if interval is None:
-            return np.array(self._own_proba) if x is None else self._mean_proba(*self._rows(x))
-        rows, log_label = self._rows(x)
-        if not 0 < interval < 1:
-            raise InputError(f"predict_proba(interval={interval!r}): expected a probability between 0 and 1.")
-        if self.engine == "em":
-            raise InputError("predict_proba(interval=...): an EM fit is one point; use an MCMC fit for an interval.")
-        import xarray as xr
-
-        tail = (1 - interval) / 2
-        parts = []
-        for block in range(0, len(rows), 256):
-            part = slice(block, block + 256)
-            label = None if log_label is None else log_label[part]
-            p = np.stack([self._by_class(self._responsibilities(t, rows[part], label)) for t in self.thetas()])
-            parts.append(np.concatenate([p.mean(axis=0)[None], np.quantile(p, [tail, 1 - tail], axis=0)]))
-        mean, lower, upper = np.concatenate(parts, axis=1)
-        dims = ("row", "class")
-        return xr.Dataset(
-            {"mean": (dims, mean), "lower": (dims, lower), "upper": (dims, upper)},
-            coords={"row": np.arange(len(rows)), "class": list(self.class_names)},
-        )
-
-    def _mean_proba(self, rows, log_label):
-        total = 0.0
-        for theta in self.thetas():
-            total = total + self._by_class(self._responsibilities(theta, rows, log_label))
-        return total / np.prod(self.shape)
+        if interval is not None:
+            return predict.proba_interval(self, x, interval)
+        return np.array(self._own_proba) if x is None else predict.proba(self, x)
 
     @cached_property
     def _own_proba(self):
-        if "allocation" in self.groups:
-            return self._by_class(self.groups["allocation"]["probability"].values)
-        return self._mean_proba(*self._rows(None))
+        return predict.proba(self, None)
 
     def predict(self, x=None):
         """The most probable class name of each row (component numbers where no names were given)."""
@@ -246,13 +210,19 @@ class Fit:
     def log_density(self, x=None):
         """log p(x_i), (m,): at `best` for EM, the posterior predictive log density for MCMC.
 
-        For the fit's own rows (x None) the labels count: log p(x_i, label_i).
+        Missing cells are summed out. For the fit's own rows (x None) the labels count: log p(x_i, label_i).
         """
-        rows, log_label = self._rows(x)
-        total = np.full(len(rows), -np.inf)
-        for theta in self.thetas():
-            total = np.logaddexp(total, logsumexp(self.mixture.log_joint(rows, theta, log_label), axis=1))
-        return total - np.log(np.prod(self.shape))
+        return predict.log_density(self, x)
+
+    def pointwise(self, rows=None):
+        """weight_i log p(x_i, label_i | theta) of every draw, (chain, draw, rows): the row terms of the log posterior.
+
+        The tree's `log_likelihood` holds them for all rows, of every draw or, in large fits, of evenly spaced ones.
+
+        Args:
+            rows: indices of some of the fit's rows; None for all (chains x draws x n numbers).
+        """
+        return predict.pointwise(self, rows)
 
     def impute(self, x=None, draws=None, seed=None):
         """x with every missing cell filled, (m, d); observed cells are returned as they came.
@@ -266,55 +236,56 @@ class Fit:
                 (for MCMC from one posterior draw per completion), so that their spread is the uncertainty.
             seed: of these draws.
         """
-        rows, log_label = self._rows(x)
-        gap = np.isnan(rows)
-        at = np.flatnonzero(gap.any(axis=1))
-        part, label = rows[at], None if log_label is None else log_label[at]
-        if draws is not None:
-            if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
-                raise InputError(f"impute(draws=...): expected a whole number of at least 1, got {draws!r}.")
-            rng, out = np.random.default_rng(seed), np.repeat(rows[None], draws, axis=0)
-            for one in out:
-                theta = self.theta(*(rng.integers(size) for size in self.shape))
-                with np.errstate(divide="ignore"):
-                    log_r = np.log(self._responsibilities(theta, part, label))
-                z = (log_r + rng.gumbel(size=log_r.shape)).argmax(axis=1)
-                one[at] = self.mixture.family.draw_missing(part, z, rng, self.mixture.own(theta))
-            return out
-        total = np.zeros(part.shape)
-        for theta in self.thetas():
-            for block in range(0, len(part), 4096):
-                i = slice(block, block + 4096)
-                r = self._responsibilities(theta, part[i], None if label is None else label[i])
-                total[i] += np.einsum("nk,knd->nd", r, self.mixture.family.fill(part[i], self.mixture.own(theta)))
-        out = np.array(rows)
-        out[gap] = (total / np.prod(self.shape))[gap[at]]
-        return out
+        return predict.impute(self, x, draws, seed)
 
     def simulate(self, n, seed=None):
         """x (n, d) and z (n,) from the fitted model: at `best` for EM, posterior predictive for MCMC."""
-        rng = np.random.default_rng(seed)
-        chains, draws = self.shape
-        x, z = np.empty((n, self.data.d)), np.empty(n, dtype=np.int64)
-        which = rng.integers(chains * draws, size=n)
-        for i in np.unique(which):
-            rows = np.flatnonzero(which == i)
-            theta = self.theta(*divmod(int(i), draws))
-            z[rows] = rng.choice(self.mixture.components, size=len(rows), p=theta["weight"] / theta["weight"].sum())
-            x[rows] = self.mixture.family.draw(z[rows], rng, **self.mixture.own(theta))
-        return x, z
+        return predict.simulate(self, n, seed)
+
+    def draw_allocations(self, draws=100, seed=None):
+        """Draws of z given the data: an xarray Dataset with `z` (chain, draw, obs), labelled as `relabelled`.
+
+        Args:
+            draws: evenly spaced posterior draws per chain that get an allocation (all, if there are no more).
+            seed: of these draws, recorded in `attrs`. `fit.with_groups(allocation_draws=...)` keeps them in the fit.
+        """
+        return predict.draw_allocations(self, draws, seed)
 
     def co_clustering(self):
         """P(z_i = z_j | data), (n, n): label invariant, averaged over the draws; ones on the diagonal."""
-        total = np.zeros((self.data.n, self.data.n))
-        for theta in self.thetas(relabelled=False):
-            r = self._responsibilities(theta, self.data.x, self._log_label)
-            total += r @ r.T
-        total /= np.prod(self.shape)
-        np.fill_diagonal(total, 1.0)
-        return total
+        return clusters.co_clustering(self)
+
+    def partition(self, loss="vi", draws=500, seed=None):
+        """The `Partition` of the rows with the least posterior expected loss: one clustering to report.
+
+        Unlike `predict` it looks at no labels of components, and the number of clusters is part of the answer.
+
+        Args:
+            loss: "vi", the variation of information in nats, averaged over draws of z (Monte Carlo, not its
+                lower bound); or "binder", the number of pairs of rows treated differently, from the co-clustering
+                probabilities (from the draws of z beyond 2000 rows).
+            draws: how many draws of z; fewer where draws x n would exceed 2^25. For EM they come from r.
+            seed: of these draws and of the search; left out, a fresh one is drawn and recorded in `.seed`.
+
+        Returns:
+            an object with `labels` (n,), `expected_loss`, `clusters`, `losses`, `ball(level)`.
+
+        References: Wade & Ghahramani (2018), Bayesian Analysis 13:559-626; Dahl, Johnson & Mueller (2022), J. Comp.
+        Graph. Statistics 31:1189-1201 (the search).
+        """
+        return clusters.partition(self, loss, draws, seed)
 
     # ---- storage and summary ----------------------------------------------------------------
+
+    def with_groups(self, **groups):
+        """The same fit with further xarray Datasets in its tree, by the name of their group; saved and loaded with it.
+
+        Raises InputError for a name that the tree already has.
+        """
+        taken = sorted(set(groups) & set(self.tree.children))
+        if taken:
+            raise InputError(f"with_groups({taken[0]}=...): the tree already has this group; choose another name.")
+        return replace(self, groups=self.groups | groups)
 
     @cached_property
     def tree(self):

@@ -82,3 +82,16 @@ def made_up_diagnosis(verdict="sound"):
         occupancy=pd.DataFrame({"mode 0": [60, 60, 60, 50], "mode 1": [0, 0, 0, 10]}, index=range(4)),
         summary=lambda: f"{verdict}\nThe chains agree.",
     )  # fmt: skip
+
+
+def packed(em, *, chains=2, draws=40, seed=0, start=True):
+    """The Fit that `fit_mcmc` would pack from the draws of `laplace_fit`: every stored group, and no sampling."""
+    from bayesmix.mcmc.pack import pack
+
+    made_up = laplace_fit(em, chains=chains, draws=draws, seed=seed, switch=False)
+    free = [name for name in made_up.draws if not em.mixture.is_constant(name)]
+    posterior = [{name: made_up.draws[name][c] for name in free} for c in range(chains)]
+    stats = [{"diverging": np.zeros(draws, dtype=bool)} for _ in range(chains)]
+    problem = Problem.of(em.mixture, em.data)
+    return pack(em.mixture, em.data, problem, posterior, stats, em if start else None, em.certificate,
+                made_up.settings, seed)  # fmt: skip

@@ -27,7 +27,9 @@ ROWS = (
     ("spec.families",),
     ("spec.constraints",),
     ("spec.mixture",),
-    ("spec.encode",),
+    ("spec.encode", "spec.many"),
+    ("predict", "partition"),  # the bodies of Fit's methods
+    ("clusters",),
     ("fit",),
     ("store",),
     ("em.fused", "em.progress"),

@@ -96,7 +96,8 @@ def test_draws_are_relabelled_within_the_members_that_no_order_holds():
         "poisson1.rate": reference["poisson1.rate"][::-1],
         "poisson2.rate": np.array([[90.0], [30.0]]),
     }
-    relabel = Relabel(problem, reference, (1, 2))
-    for s, theta in enumerate((reference, other)):
-        relabel.see(0, s, problem.responsibilities(theta)[0])
-    np.testing.assert_array_equal(relabel.permutation[0], [[0, 1, 2, 3], [0, 1, 3, 2]])
+    relabel = Relabel(problem, reference, 2)
+    r = np.stack([problem.responsibilities(theta)[0].T for theta in (reference, other)])
+    relabel.see(slice(0, 2), r)
+    np.testing.assert_array_equal(relabel.permutation, [[0, 1, 2, 3], [0, 1, 3, 2]])
+    np.testing.assert_allclose(relabel.total, r[0].T + r[1, [0, 1, 3, 2]].T, rtol=1e-12)
