@@ -1,6 +1,7 @@
 """What all tests share: the data sets, the golden numbers and a generator with a fixed seed."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
+
+# PyTensor folds constants by C code and compiles each new kind of them for seconds; Python does it at once. Set
+# before anything imports PyTensor, and inherited by the processes that the tests start.
+os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [os.environ.get("PYTENSOR_FLAGS"), "cxx="]))
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -26,6 +26,7 @@ ROWS = (
     ("spec.families.base",),
     ("spec.families",),
     ("spec.constraints",),
+    ("spec.meeting", "spec.symmetry", "spec.coordinates"),  # the parts of a Mixture
     ("spec.mixture",),
     ("spec.encode", "spec.many"),
     ("predict", "partition"),  # the bodies of Fit's methods

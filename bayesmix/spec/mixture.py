@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from math import factorial, prod
 
 import numpy as np
 
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
+from bayesmix.spec.coordinates import Coordinates
 from bayesmix.spec.families.base import Family, Parameter
-from bayesmix.spec.missing import filled, observed
+from bayesmix.spec.meeting import Meeting
 from bayesmix.spec.priors import Dirichlet, Fixed, Flat, Prior
 from bayesmix.spec.special import logsumexp
 from bayesmix.spec.supports import simplex
+from bayesmix.spec.symmetry import Symmetry
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class Mixture(Meeting, Symmetry, Coordinates):
     """p(x_i, label_i | theta) = sum_k w_k f_k(x_i | theta_k) p(label_i | k), with priors and constraints.
 
     family: a `Family` whose fields hold the priors of its parameters.
@@ -126,120 +126,13 @@ class Mixture:
         """(K,) class index of each component."""
         return np.arange(self.components) if self.classes is None else np.array(self.classes)
 
-    def class_names(self, data):
-        """Names of the classes: the recorded ones, then numbers for components nobody labelled."""
-        count = int(self.component_classes.max()) + 1
-        named = [str(c) for c in data.classes] if self.log_label(data) is not None else []
-        return tuple(named[:count] + [str(c) for c in range(len(named), count)])
-
-    # ---- when the spec meets the data -------------------------------------------------------
-
-    def resolve(self, data):
-        """The same model with every left-out choice made explicit from the data, and all checks done.
-
-        Raises InputError with one sentence where model and data do not fit together.
-        """
-        self.check_missing(data)
-        family = self.family.bind(data.names)
-        if family.columns not in (None, data.d):
-            raise InputError(f"{type(family).__name__}(): expected {family.columns} column(s), got {data.d}.")
-        if data.d < family.least_columns:
-            raise InputError(
-                f"{type(family).__name__}(): expected at least {family.least_columns} columns, got {data.d}; "
-                "choose a family for single columns."
-            )
-        family.check(filled(data.x), data.names)
-        flat = [n for n, p in self.family.parameters.items() if isinstance(p.prior, Flat)]
-        if flat and self.components > data.n:
-            raise InputError(
-                f"Mixture(components={self.components}): there are only {data.n} rows, and `{flat[0]}` has a Flat "
-                "prior; use fewer components or proper priors."
-            )
-        weight = self.weight
-        if isinstance(weight, Flat):
-            weight = Flat("simplex", Dirichlet(1.0))
-        full = replace(self, family=family.resolve(observed(data.x)), weight=weight)
-        theta = full.draw_unconstrained(np.random.default_rng(0), data.d)
-        for name, p in full.parameters.items():
-            if not p.free and not p.support.contains(theta[name]):
-                raise InputError(f"{name}=Fixed(...): expected {p.support} values, got {theta[name].tolist()}.")
-        full = replace(full, constraints=tuple(c.resolve(full, data) for c in self.constraints))
-        allowed = full.log_allowed(data)
-        if allowed is not None and (allowed == -np.inf).all(axis=1).any():
-            row = int((allowed == -np.inf).all(axis=1).argmax())
-            raise InputError(
-                f"Data(label=...): row {row}, {dict(zip(data.names, data.x[row].tolist(), strict=True))}, is labelled "
-                "with a class whose components cannot produce it; correct the label or the family."
-            )
-        full._check_order_against_labels(data)
-        return full
-
-    def check_missing(self, data):
-        """Raise InputError if x has missing cells and the family cannot sum over them, or a column has nothing else."""
-        gaps = np.isnan(data.x)
-        if gaps.any() and not self.family.marginalises:
-            row = int(np.flatnonzero(gaps.any(axis=1))[0])
-            raise InputError(
-                f"Data(x=...): row {row} has a missing cell, and {type(self.family).__name__} does not support missing "
-                "cells; drop or fill these rows."
-            )
-        if gaps.all(axis=0).any():
-            raise InputError(
-                f"Data(x=...): all cells of column {data.names[int(gaps.all(axis=0).argmax())]!r} are missing; "
-                "leave that column out."
-            )
-
-    def _check_order_against_labels(self, data):
-        """Labelled class means that contradict a hard order by more than 5 standard errors."""
-        label = self.log_label(data)
-        if label is None or data.label.ndim == 2:
-            return
-        for order in self.constraints:
-            p = self.parameters[order.field]
-            if order.symmetric or not order.hard or not p.expectation:
-                continue
-            means, j = [], p.features(data.d)[order.by]
-            for k in p.covers(self.components):
-                rows = np.flatnonzero(np.isfinite(label[:, k]) & (np.isinf(label).sum(axis=1) == self.components - 1))
-                x = data.x[rows, j]
-                x = x[~np.isnan(x)]
-                if len(rows) > 1:
-                    means.append((k, x.mean(), x.std(ddof=1) / np.sqrt(len(rows))))
-            for (first, a, sa), (k, b, sb) in pairwise(means):
-                if a - b > 5 * np.hypot(sa, sb):
-                    raise InputError(
-                        f"Order({order.field!r}): the labelled rows contradict the order, since class {first} has mean "
-                        f"{a:.4g} and class {k} has mean {b:.4g} in {data.names[j]!r}; relabel the classes "
-                        "or drop the constraint."
-                    )
-
-    def log_label(self, data):
-        """log p(label_i | component k), (n, K): 0 where allowed, -inf where excluded; None when nothing is labelled."""
-        label, classes = data.label, self.component_classes
-        if label is None or not data.is_labelled:
-            return None
-        count = int(classes.max()) + 1
-        if label.ndim == 2:
-            if label.shape[1] != count:
-                raise InputError(
-                    f"Data(label=...): expected {count} columns, one per class, got {label.shape[1]}; "
-                    "give p(reported label | component) for each."
-                )
-            with np.errstate(divide="ignore"):
-                return np.log(label[:, classes])
-        if label.max() >= count:
-            row = int(np.argmax(label))
-            raise InputError(
-                f"Data(label=...): expected labels in 0..{count - 1} (or -1 for unknown), got {label[row]} in row "
-                f"{row}; raise `components` or correct the label."
-            )
-        allowed = (label[:, None] == classes) | (label[:, None] < 0)
-        return np.where(allowed, 0.0, -np.inf)
-
-    def log_allowed(self, data):
-        """`log_label` plus -inf where the family excludes a row whatever theta is (n, K); None if nothing is."""
-        label, mask = self.log_label(data), self.family.mask(data.x, self.components)
-        return mask if label is None else label if mask is None else label + mask
+    @cached_property
+    def idle(self):
+        """Components with nothing to estimate, beside others that have something: noise, point masses."""
+        busy = set()
+        for p in self.family.parameters.values():
+            busy |= set(p.covers(self.components).tolist()) if p.free else set()
+        return [k for k in range(self.components) if k not in busy] if busy else []
 
     # ---- the density ------------------------------------------------------------------------
 
@@ -302,179 +195,12 @@ class Mixture:
                 )
         return theta
 
-    # ---- symmetry, decided in one place -----------------------------------------------------
-
-    @cached_property
-    def idle(self):
-        """Components with nothing to estimate, beside others that have something: noise, point masses."""
-        busy = set()
-        for p in self.family.parameters.values():
-            busy |= set(p.covers(self.components).tolist()) if p.free else set()
-        return [k for k in range(self.components) if k not in busy] if busy else []
-
-    def permute(self, theta, perm):
-        """theta with new component k holding old component perm[k]; shared fields stay."""
-        perm, out = np.asarray(perm), {}
-        for name, value in theta.items():
-            at = self.parameters[name].covers(self.components) if name in self.parameters else np.arange(len(perm))
-            local = perm[at] - at[0]
-            if not ((local >= 0) & (local < len(at))).all():
-                raise InputError(
-                    f"permute(perm={perm.tolist()}): components of unlike members cannot change places; permute within "
-                    "the members."
-                )
-            out[name] = value if len(value) == 1 else value[local]
-        return out
-
-    def apart(self, theta, j, k):
-        """How far the parameters of two components differ, relative to their field's size; weights aside.
-
-        Infinite for components of unlike members, or without parameters of their own.
-        """
-        member, gaps = self.family.member_of(self.components), []
-        for name, p in self.family.parameters.items():
-            at = p.covers(self.components)
-            if len(theta[name]) > 1 and member[j] == member[k] and at[0] <= j <= at[-1]:
-                size = np.abs(theta[name]).max()
-                gap = np.abs(theta[name][j - at[0]] - theta[name][k - at[0]]).max()
-                gaps.append(gap / size if size > 0 else 0.0)
-        return max(gaps, default=np.inf)
-
-    def sorting(self, constraint, theta, blocks):
-        """The permutation that puts exchangeable components into the order of a constraint.
-
-        The identity if it orders nothing, or components that are not exchangeable (`blocks`).
-        """
-        perm = np.arange(self.components)
-        if not constraint.symmetric:
-            at = self.parameters[constraint.field].covers(self.components)
-            if any(set(at.tolist()) <= set(block) for block in blocks):
-                perm[at] = at[np.argsort(constraint.coordinate(theta), kind="stable")]
-        return perm
-
-    def prior_blocks(self, d):
-        """Components whose exchange leaves the unconstrained prior unchanged, as tuples of indices."""
-        return self.blocks_given(d, None)
-
-    def blocks(self, data):
-        """Exchangeable blocks: same priors and same columns of log_label, as tuples of indices."""
-        return self.blocks_given(data.d, self.log_label(data))
-
-    def relabelings(self, data):
-        """Number of relabelings that leave the posterior unchanged: prod |block|!, ordered blocks left out."""
-        return self.relabelings_given(self.blocks(data))
-
-    def relabelings_given(self, blocks):
-        """`relabelings` for given blocks."""
-        return prod(factorial(len(b)) for b in self.free_blocks(blocks))
-
-    def free_blocks(self, blocks):
-        """The blocks with those that an order breaks taken apart: what may be relabelled."""
-        ordered = {
-            int(k)
-            for c in self.constraints
-            if not c.symmetric
-            for k in self.parameters[c.field].covers(self.components)
-        }
-        out = []
-        for block in blocks:
-            out += [(k,) for k in block] if ordered & set(block) else [block]
-        return tuple(out)
-
-    def blocks_given(self, d, log_label):
-        """`blocks` for d features and a given log_label."""
-        rng = np.random.default_rng(0)
-        draws = [self.draw_unconstrained(rng, d) for _ in range(3)]
-        blocks = []
-        for k in range(self.components):
-            for block in blocks:
-                if self._exchangeable(block[0], k, draws, log_label):
-                    block.append(k)
-                    break
-            else:
-                blocks.append([k])
-        return tuple(tuple(b) for b in blocks)
-
-    def _exchangeable(self, j, k, draws, log_label):
-        member = self.family.member_of(self.components)
-        if member[j] != member[k]:
-            return False
-        if log_label is not None and not np.array_equal(log_label[:, j], log_label[:, k]):
-            return False
-        swap = np.arange(self.components)
-        swap[[j, k]] = k, j
-        free = replace(self, constraints=())
-        for theta in draws:
-            other = self.permute(theta, swap)
-            fixed = [n for n, p in self.parameters.items() if not p.free]
-            if not all(np.array_equal(theta[n], other[n]) for n in fixed):
-                return False
-            a, b = sum(free.log_prior(theta).values()), sum(free.log_prior(other).values())
-            if not abs(a - b) <= 1e-10 * max(1.0, abs(a)):
-                return False
-        return True
-
-    # ---- unconstrained coordinates ----------------------------------------------------------
-
-    def vector(self, theta):
-        """Unconstrained coordinates u (df,) of theta, weights first."""
-        head = np.empty(0) if self.is_constant("weight") else simplex.to_real(theta["weight"])
-        return np.concatenate([head, self.family.vector(self.own(theta))])
-
-    def from_vector(self, u, like):
-        """theta at u; Fixed fields and shapes come from the theta `like`."""
-        at = 0 if self.is_constant("weight") else self.components - 1
-        weight = simplex.from_real(u[:at], (self.components,)) if at else like["weight"]
-        return {"weight": weight, **self.family.from_vector(u[at:], self.own(like))}
-
-    def log_jacobian(self, u, like):
-        """log |d theta / d u|."""
-        at = 0 if self.is_constant("weight") else self.components - 1
-        head = simplex.log_jacobian(u[:at], (self.components,)) if at else 0.0
-        return head + self.family.log_jacobian(u[at:], self.own(like))
-
-    def units(self, theta, sd):
-        """The natural size of each coordinate of u: the columns' sd (d,) for what is in units of x, else 1.
-
-        In units of x are the family's location field and the off-diagonal of a covariance's factor;
-        logarithms, logits and weights have no unit.
-        """
-        ones = np.ones(0 if self.is_constant("weight") else self.components - 1)
-        parts = [ones]
-        for name, p in self.family.parameters.items():
-            if p.free:
-                shape, own = theta[name].shape, sd[p.features(len(sd))]
-                if p.moves:
-                    parts.append(np.broadcast_to(own, shape).ravel())
-                else:
-                    parts.append(p.support.units(shape, own).ravel())
-        return np.concatenate(parts)
+    # ---- the same model, for others to read -------------------------------------------------
 
     def moved(self, by):
         """The same model for x + by ((d,)), or None if its location prior cannot say it."""
         family = self.family.moved(by)
         return None if family is None else replace(self, family=family)
-
-    def unbounded(self, data):
-        """One sentence for each reason why this log posterior may have no maximum."""
-        notes = []
-        for name, p in self.parameters.items():
-            if p.free and not p.prior.bounded:
-                notes.append(
-                    f"The prior of `{name}`, {p.prior!r}, is unbounded at its edge: EM reports interior optima only."
-                )
-            scale = p.own in ("var", "sd", "cov", "scale") and not self.is_constant(name)
-            if scale and not p.prior.vanishes_at_zero and not (p.shared and data.n > data.d):
-                notes.append(
-                    f"The prior of `{name}`, {p.prior!r}, lets a component collapse onto one row, where the density "
-                    "has no bound: EM reports interior optima only."
-                )
-            if name == "shape" and isinstance(p.prior, Flat) and not p.shared:
-                notes.append(
-                    "The prior of `shape` is Flat, which lets a component collapse onto one value, where the density "
-                    "has no bound: EM reports interior optima only."
-                )
-        return notes
 
     def to_pymc(self, data):
         """The model as a plain `pm.Model`, to read, sample and extend."""

@@ -281,7 +281,7 @@ def test_what_cannot_be_shifted_says_so():
 
 
 def kernel_terms(kernel, value):
-    """The sufficient terms of each kernel, as the table in spec/priors.py writes them."""
+    """The sufficient terms of each kernel, as the table in spec/priors/base.py writes them."""
     return {
         "normal": lambda t, s: -0.5 * t * value**2 + s * value,
         "inverse gamma": lambda a, b: -a * np.log(value) - b / value,
