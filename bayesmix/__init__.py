@@ -61,6 +61,7 @@ _LAZY = {
     "diagnose": "bayesmix.diagnostics.diagnose",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
+    "log_evidence": "bayesmix.diagnostics.bridge",
     "section": "bayesmix.report.story",
     "write_report": "bayesmix.report.page",
 }
