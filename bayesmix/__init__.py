@@ -64,6 +64,7 @@ _LAZY = {
     "diagnose_draws": "bayesmix.diagnostics.draws",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
+    "log_evidence": "bayesmix.diagnostics.bridge",
     "plate_diagram": "bayesmix.report.plate",
     "relabel": "bayesmix.diagnostics.relabel",
     "resume": "bayesmix.mcmc.sample",

@@ -28,6 +28,7 @@ ROWS = (
     ("spec.constraints",),
     ("spec.meeting", "spec.symmetry", "spec.coordinates"),  # the parts of a Mixture
     ("spec.mixture",),
+    ("spec.normaliser",),
     ("spec.encode", "spec.many"),
     ("predict", "partition"),  # the bodies of Fit's methods
     ("clusters",),

@@ -1,0 +1,265 @@
+"""The log marginal likelihood of a mixture by bridge sampling, its label symmetry treated exactly.
+
+With p*(u) = likelihood x prior x |d theta / d u| in unconstrained coordinates and a normalised proposal q(u),
+
+    Z = integral of p* = E_q[p* h] / E_p[q h],    h = 1 / (s1 p* + s2 Z q),
+
+iterated to its fixed point (Meng & Wong's optimal bridge). A mixture's posterior has prod |block|! copies of every
+mode, one per relabelling, and a sampler need not visit them all: the estimate would then be wrong by a factor of up
+to K!. So q is the average of one proposal over all relabelings, which makes p* and q both symmetric: whichever copy
+a draw lies in, both are the same number there, and no draw has to be moved.
+
+References: Meng & Wong (1996), Statistica Sinica 6:831-860, equation 4.1; Fruehwirth-Schnatter (2004), The
+Econometrics Journal 7:143-167, for mixtures and the error (section 4); Gronau et al. (2017), J. Math. Psych. 81:80-97.
+"""
+
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import numpy as np
+
+from bayesmix.data.data import Data
+from bayesmix.em.fit_em import fit_em
+from bayesmix.errors import InputError
+from bayesmix.spec import many
+from bayesmix.spec.families import MvGaussian
+from bayesmix.spec.mixture import Mixture
+from bayesmix.spec.normaliser import log_normaliser
+from bayesmix.spec.priors import Flat
+from bayesmix.spec.special import logsumexp
+
+PARTS = (1, 2, 4)  # Gaussians in the proposal; BIC chooses
+WIDE, SHARE = 4.0, 0.1  # a tenth of the proposal has four times the covariance, for the tails
+MOST = 5040  # relabelings that are averaged over
+LARGEST_SE = 0.5  # nats; beyond, the estimate is no estimate
+APART = 5.0  # standard errors between the two halves' estimates from which they contradict each other
+UNUSABLE = ("several modes", "not converged")  # verdicts under which draws are not from the whole posterior
+
+
+@dataclass(frozen=True)
+class LogEvidence:
+    """log p(data) of a mixture model.
+
+    value: the estimate. se: its standard error, Monte Carlo only. ok: whether it can be used; `reason` says why not.
+    """
+
+    value: float
+    se: float
+    ok: bool
+    reason: str = ""
+
+    def __repr__(self):
+        text = f"log evidence {self.value:.3f} (standard error {self.se:.3f})"
+        return text if self.ok else f"{text}, not to be used: {self.reason}"
+
+
+def log_evidence(mcmc, *, diagnosis=None, seed=0):
+    """The LogEvidence of the model that was sampled: log of the integral of likelihood x prior over theta.
+
+    Under constraints it is p(data | constraints hold): their prior mass is divided out (`log_normaliser`), so that an
+    `Order` of exchangeable components, which only picks one of equal copies, leaves the evidence unchanged.
+
+    Args:
+        mcmc: an MCMC `Fit`. Each half of every chain is the sample for a proposal made from the other half.
+        diagnosis: what `bm.diagnose` said of the fit; left out, it is called here.
+        seed: of the draws from the proposal.
+
+    Returns:
+        a LogEvidence. `ok` is False when chains are in different regions or have not converged, when a half of the
+        draws contradicts the other, or when the standard error exceeds 0.5.
+
+    Raises:
+        InputError: not an MCMC fit, a prior is improper (Flat), or row weights are fractional.
+    """
+    _check(mcmc)
+    if diagnosis is None:
+        from bayesmix.diagnostics.diagnose import diagnose
+
+        diagnosis = diagnose(mcmc)
+    rng, space = np.random.default_rng(seed), Space.of(mcmc)
+    chains, draws = mcmc.shape
+    early = np.concatenate([c * draws + np.arange(draws // 2) for c in range(chains)])
+    late = np.setdiff1d(np.arange(chains * draws), early)
+    halves = [_bridge(space, a, b, rng) for a, b in ((early, late), (late, early))]
+    value = float(np.mean([h[0] for h in halves]))
+    se = float(np.sqrt(sum(h[1] ** 2 for h in halves)) / 2)
+    mass, mass_se = log_normaliser(mcmc.mixture, mcmc.data.d, seed)
+    gap = abs(halves[0][0] - halves[1][0]) / np.hypot(halves[0][1], halves[1][1])
+    found = [v for v in diagnosis.verdicts if v in UNUSABLE]
+    total = float(np.hypot(se, mass_se))
+    if found:
+        reason = f"the verdict on the chains is {found[0]!r}, so their draws do not stand for the whole posterior."
+    elif not np.isfinite(value) or total > LARGEST_SE:
+        reason = f"the standard error is {total:.2f} nats, more than {LARGEST_SE:g}; draw more."
+    elif gap > APART:
+        reason = f"the two halves of the draws give estimates {gap:.1f} standard errors apart; run longer chains."
+    else:
+        reason = ""
+    return LogEvidence(value - mass, total, not reason, reason)
+
+
+def _check(mcmc):
+    if getattr(mcmc, "engine", None) != "mcmc":
+        raise InputError(f"log_evidence(mcmc): expected an MCMC fit, got {mcmc!r}.")
+    improper = [name for name, p in mcmc.mixture.parameters.items() if isinstance(p.prior, Flat)]
+    if improper:
+        raise InputError(
+            f"log_evidence(mcmc): the prior of {improper[0]!r} is Flat, which has no total mass, so the evidence is "
+            "not defined; give it a proper prior."
+        )
+    weight = mcmc.data.weight
+    if weight is not None and (weight != np.round(weight)).any():
+        raise InputError("log_evidence(mcmc): the row weights are fractional, so there is no likelihood to integrate.")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The unconstrained coordinates of one model and data set, and the target there."""
+
+    mixture: object
+    data: object
+    like: dict  # a theta that gives shapes and Fixed fields
+    u: np.ndarray  # (draws, p) of the relabelled draws
+    log_p: np.ndarray  # (draws,) of p*
+    shape: tuple  # (chains, draws)
+    relabelings: tuple  # of (weights' permutation, positions of the family's coordinates)
+
+    @classmethod
+    def of(cls, mcmc):
+        """The space of a fit."""
+        model, like = mcmc.mixture, mcmc.theta(0, 0)
+        u = np.array([model.vector(theta) for theta in mcmc.thetas()])
+        jacobian = np.array([model.log_jacobian(v, like) for v in u])
+        blocks = model.free_blocks(model.blocks(mcmc.data))
+        return cls(model, mcmc.data, like, u, mcmc.log_posteriors.ravel() + jacobian, mcmc.shape,
+                   _relabelings(model, like, blocks))  # fmt: skip
+
+    def target(self, u):
+        """log p* at (m, p) points."""
+        theta = [self.mixture.from_vector(v, self.like) for v in u]
+        fields = {name: np.stack([t[name] for t in theta]) for name in self.like}
+        with np.errstate(all="ignore"):
+            out = many.log_prior(self.mixture, fields)
+            for run, _, rows in many.by_draws(self.mixture, self.data.x, fields, self.mixture.log_label(self.data)):
+                out[run] += rows @ self.data.row_weight
+            out += [self.mixture.log_jacobian(v, self.like) for v in u]
+        return np.where(np.isfinite(out), out, -np.inf)
+
+    def images(self, u):
+        """The copies of (m, p) points under every relabelling, one (m, p) array after the other."""
+        head = 0 if self.mixture.is_constant("weight") else self.mixture.components - 1
+        log_w = np.concatenate([u[:, :head], np.zeros((len(u), 1))], axis=1)
+        for perm, positions in self.relabelings:
+            first = log_w[:, perm] if head else log_w[:, :0]
+            yield np.concatenate([(first[:, :-1] - first[:, -1:]), u[:, head:][:, positions]], axis=1)
+
+
+def _relabelings(model, like, blocks):
+    """Every permutation within the blocks, as (permutation of components, positions of the family's coordinates)."""
+    count = int(np.prod([np.prod(np.arange(1, len(b) + 1)) for b in blocks], dtype=float))
+    if count > MOST:
+        raise InputError(
+            f"log_evidence(mcmc): the model has {count} relabelings, more than the {MOST} that are averaged over; order "
+            'the components (bm.Order("mean")), which leaves the evidence unchanged.'
+        )
+    probe = np.random.default_rng(0).normal(size=len(model.vector(like)))
+    theta = model.from_vector(probe, like)
+    head = 0 if model.is_constant("weight") else model.components - 1
+    own = model.vector(theta)[head:]
+    out = []
+    for parts in product(*(permutations(b) for b in blocks)):
+        perm = np.arange(model.components)
+        for block, part in zip(blocks, parts, strict=True):
+            perm[list(block)] = part
+        moved = model.vector(model.permute(theta, perm))[head:]
+        out.append((perm, np.abs(moved[:, None] - own[None, :]).argmin(axis=1)))
+    return tuple(out)
+
+
+def _bridge(space, fitted, used, rng):
+    """(log Z, its standard error) with a proposal from the draws `fitted` and the draws `used` as the sample."""
+    proposal = Proposal.of(space.u[fitted], rng)
+    other = proposal.draw(len(used), rng)
+    l1 = space.log_p[used] - _symmetric(space, proposal, space.u[used])
+    l2 = space.target(other) - _symmetric(space, proposal, other)
+    return solve(l1.reshape(space.shape[0], -1), l2)
+
+
+def _symmetric(space, proposal, u):
+    """log of the proposal averaged over all relabelings."""
+    total = np.full(len(u), -np.inf)
+    for image in space.images(u):
+        total = np.logaddexp(total, proposal.logpdf(image))
+    return total - np.log(len(space.relabelings))
+
+
+def solve(l1, l2):
+    """(log Z, standard error) from log p*/q at posterior draws (chain, draw) and at independent proposal draws (m,).
+
+    The error is Fruehwirth-Schnatter's: relative variances of both means, the posterior's divided by its effective
+    sample size.
+    """
+    import arviz as az
+
+    flat, finite = l1.ravel(), np.isfinite(l2)
+    if not finite.any():
+        return -np.inf, np.inf
+    centre = np.median(flat)
+    n1, n2 = effective(l1, az), len(l2)
+    s1, s2 = n1 / (n1 + n2), n2 / (n1 + n2)
+    log_z = 0.0
+    for _ in range(1000):
+        below = np.logaddexp(np.log(s1) + l2 - centre, np.log(s2) + log_z)
+        above = np.logaddexp(np.log(s1) + flat - centre, np.log(s2) + log_z)
+        new = (logsumexp(l2 - centre - below) - np.log(n2)) - (logsumexp(-above) - np.log(len(flat)))
+        done, log_z = abs(new - log_z) < 1e-10, new
+        if done:
+            break
+    z = centre + log_z
+    f1 = np.exp(l2 - z - np.logaddexp(np.log(s1) + l2 - z, np.log(s2)))
+    f2 = np.exp(-np.logaddexp(np.log(s1) + l1 - z, np.log(s2)))
+    relative = f1.var() / f1.mean() ** 2 / n2 + f2.var() / f2.mean() ** 2 / effective(f2, az)
+    return float(z), float(np.sqrt(relative))
+
+
+def effective(value, az):
+    """Effective sample size of the mean of (chain, draw) values, at most their number."""
+    if np.ptp(value) == 0:
+        return float(value.size)
+    return float(min(az.ess(value, method="mean"), value.size))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mixture of Gaussians fitted to draws, a tenth of it with four times the covariance."""
+
+    mixture: Mixture
+    theta: dict
+
+    @classmethod
+    def of(cls, u, rng):
+        """The proposal for (m, p) draws; the number of Gaussians by BIC, at least 20 draws for each parameter."""
+        best = None
+        for parts in PARTS:
+            model = Mixture(MvGaussian(), parts)
+            if parts > 1 and len(u) < 20 * model.df(u.shape[1]):
+                break
+            fit = fit_em(model, Data(u), restarts=1 if parts == 1 else 3, seed=int(rng.integers(2**31)), tol=1e-4)
+            if best is None or fit.bic < best.bic:
+                best = fit
+        theta = best.best
+        doubled = {
+            "weight": np.concatenate([(1 - SHARE) * theta["weight"], SHARE * theta["weight"]]),
+            "mean": np.concatenate([theta["mean"]] * 2),
+            "cov": np.concatenate([theta["cov"], WIDE * theta["cov"]]),
+        }
+        return cls(Mixture(MvGaussian(), 2 * len(theta["weight"])), doubled)
+
+    def logpdf(self, u):
+        """log q at (m, p) points."""
+        return logsumexp(self.mixture.log_joint(u, self.theta), axis=1)
+
+    def draw(self, count, rng):
+        """(count, p) independent draws."""
+        z = rng.choice(self.mixture.components, size=count, p=self.theta["weight"])
+        return self.mixture.family.draw(z, rng, mean=self.theta["mean"], cov=self.theta["cov"])

@@ -1,0 +1,175 @@
+"""Log evidence by bridge sampling: the exact values, under constraints too, and when it refuses."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import bayesmix as bm
+from bayesmix.diagnostics import bridge
+from bayesmix.spec.normaliser import log_normaliser
+from tests.mcmc.test_exact import case, known_sd
+
+SOUND = SimpleNamespace(verdicts=("sound",))
+
+
+def model_of(golden, name, constraints=()):
+    c = case(golden, name)
+    x = np.array(c["X"] if "X" in c else c["y"], dtype=float)
+    if name == "A1":
+        return known_sd(c, constraints), bm.Data(x), c
+    if name == "B1":
+        family = bm.Gaussian(mean=bm.ConjugateNormal(c["m0"], c["kappa0"]), var=bm.InverseGamma(c["a0"], c["b0"]))
+        return bm.Mixture(family, 2, constraints=constraints), bm.Data(x), c
+    if name == "C1":
+        family = bm.Bernoulli(prob=bm.Beta(c["beta_a"], c["beta_b"]))
+    elif name == "D1":
+        family = bm.Poisson(rate=bm.Gamma(c["gamma_shape"], c["gamma_rate"]))
+    elif name == "S1":
+        family = bm.Gaussian(mean=bm.Normal(np.array(c["m0"])[:, None], c["s0"]), sd=bm.Fixed(c["sigma_known"]))
+        return bm.Mixture(family, 2), bm.Data(x, label=c["labels"]), c
+    return bm.Mixture(family, c["K"], constraints=constraints), bm.Data(x), c
+
+
+def evidence(model, data, draws=2500, **options):
+    options = {"start": "prior", "seed": 3, "tune": 300, "chains": 4} | options
+    fit = bm.fit_mcmc(model, data, sampler="gibbs", draws=draws, **options)
+    return bm.log_evidence(fit, diagnosis=SOUND, seed=1)
+
+
+def agrees(found, exact):
+    assert found.ok, found
+    assert found.se < 0.05
+    assert abs(found.value - exact) < 4 * found.se, (found, exact)
+
+
+@pytest.mark.parametrize(
+    "name", ["A1", *(pytest.param(n, marks=pytest.mark.certify) for n in ("B1", "C1", "D1", "S1"))]
+)
+def test_exact_evidence(golden, name):
+    model, data, c = model_of(golden, name)
+    agrees(evidence(model, data), c["log_marginal_likelihood"])
+
+
+@pytest.mark.certify
+def test_zero_inflated_poisson(golden):
+    c = case(golden, "Z1")
+    rate = bm.Gamma(c["gamma_shape"], c["gamma_rate"])
+    model = bm.Mixture(
+        bm.Components(bm.PointMass(0), bm.Poisson(rate=rate)), weight=bm.Dirichlet(c.get("dirichlet_alpha", 1.0))
+    )
+    agrees(evidence(model, bm.Data(np.array(c["y"], dtype=float))), c["log_marginal_likelihood"])
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("name,field", [("A1", "mean"), ("D1", "rate")])
+def test_an_order_leaves_the_evidence_unchanged(golden, name, field):
+    model, data, c = model_of(golden, name, (bm.Order(field),))
+    agrees(evidence(model, data), c["log_marginal_likelihood"])
+
+
+def floor_evidence(c, floor):
+    """log p(y | every weight >= floor) of A1 by enumeration: the weights' integral is an incomplete beta function."""
+    from itertools import product
+
+    y, total = np.array(c["y"]), []
+    for z in product((0, 1), repeat=len(y)):
+        z = np.array(z)
+        log_f = 0.0
+        for k in (0, 1):
+            own = y[z == k]
+            cov = np.full((len(own), len(own)), c["s0"] ** 2) + np.eye(len(own)) * c["sigma_known"] ** 2
+            log_f += stats.multivariate_normal(np.full(len(own), c["m0"]), cov).logpdf(own) if len(own) else 0.0
+        beta = stats.beta(1 + (z == 0).sum(), 1 + (z == 1).sum())
+        prior = np.log(beta.cdf(1 - floor) - beta.cdf(floor)) - np.log(1 - 2 * floor)
+        from scipy.special import betaln
+
+        total.append(log_f + prior + betaln(1 + (z == 0).sum(), 1 + (z == 1).sum()))
+    return np.logaddexp.reduce(total)
+
+
+@pytest.mark.parametrize("floor", [0.1, pytest.param(0.3, marks=pytest.mark.certify)])
+def test_a_floor_under_the_weights(golden, floor):
+    model, data, c = model_of(golden, "A1", (bm.Order("mean"), bm.MinWeight(floor)))
+    assert abs(floor_evidence(c, 1e-12) - c["log_marginal_likelihood"]) < 1e-9  # the oracle itself
+    agrees(evidence(model, data), floor_evidence(c, floor))
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("K,exact,error", [(1, -246.10614993690842, 0.0), (2, -232.885, 0.0007), (3, -226.789, 0.0002)])
+def test_galaxies(K, exact, error):
+    family = bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20))
+    found = evidence(bm.Mixture(family, K), bm.datasets.galaxies(), draws=10_000, permutation_moves=True)
+    assert found.ok and found.se < 0.05, found
+    assert abs(found.value - exact) < min(0.05, 4 * np.hypot(found.se, error) + 1e-3), found
+
+
+def test_labels_need_not_switch(golden):
+    """Draws of one labelling only, and the same with labels exchanged at random, give the same number."""
+    model, data, c = model_of(golden, "A1")
+    fit = bm.fit_mcmc(model, data, sampler="gibbs", draws=1500, start="prior", seed=3)
+    order = np.argsort(fit.draws["mean"][..., 0], axis=-1)
+    sorted_ = {name: np.take_along_axis(v, order.reshape(*order.shape, *[1] * (v.ndim - 3)), axis=2)
+               for name, v in fit.draws.items() if v.shape[2] == 2}  # fmt: skip
+    one = replace(fit, draws=fit.draws | sorted_, permutation=np.broadcast_to([0, 1], fit.permutation.shape).copy())
+    agrees(bm.log_evidence(one, diagnosis=SOUND), c["log_marginal_likelihood"])
+
+
+def test_the_bridge_of_two_gaussians_is_exact_and_its_error_is_honest():
+    """Z of exp(3) N(0, 1) against a proposal N(.3, 1.2^2): within 4 se each time, and the se is right on average."""
+    values, errors = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        p, q = rng.normal(size=(4, 500)), rng.normal(0.3, 1.2, 2000)
+        ratio = lambda x: 3 + stats.norm(0, 1).logpdf(x) - stats.norm(0.3, 1.2).logpdf(x)  # noqa: E731
+        value, se = bridge.solve(ratio(p), ratio(q))
+        values.append(value)
+        errors.append(se)
+    z = (np.array(values) - 3) / errors
+    assert np.abs(z).max() < 4 and 0.6 < z.std() < 1.5
+
+
+@pytest.mark.parametrize("verdict", ["several modes", "not converged"])
+def test_it_refuses_draws_that_do_not_stand_for_the_posterior(golden, verdict):
+    model, data, _ = model_of(golden, "A1")
+    fit = bm.fit_mcmc(model, data, sampler="gibbs", draws=200, start="prior", seed=3)
+    found = bm.log_evidence(fit, diagnosis=SimpleNamespace(verdicts=(verdict,)))
+    assert not found.ok and verdict in found.reason and "not to be used" in repr(found)
+
+
+def test_wrong_input(golden):
+    em = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), bm.datasets.galaxies(), restarts=1, seed=1)
+    with pytest.raises(bm.InputError, match="expected an MCMC fit"):
+        bm.log_evidence(em)
+    model, data, _ = model_of(golden, "A1")
+    fit = bm.fit_mcmc(model, data, sampler="gibbs", draws=20, start="prior", seed=3)
+    flat = replace(fit, mixture=replace(fit.mixture, weight=bm.Flat()))
+    with pytest.raises(bm.InputError, match="'weight' is Flat"):
+        bm.log_evidence(flat)
+
+
+# ---- the constraints' prior mass ---------------------------------------------------------------
+
+
+def resolved(constraints, concentration=1.0, K=2, mean=None):
+    family = bm.Gaussian(mean=mean or bm.Normal(0, 3), sd=bm.Fixed(1.0))
+    model = bm.Mixture(family, K, weight=bm.Dirichlet(concentration), constraints=constraints)
+    return model.resolve(bm.Data(np.arange(10.0)))
+
+
+def test_prior_mass_in_closed_form():
+    assert log_normaliser(resolved(()), 1) == (0.0, 0.0)
+    assert log_normaliser(resolved(bm.Order("mean"), K=3), 1) == (-np.log(6), 0.0)
+    value, se = log_normaliser(resolved((bm.Order("mean"), bm.MinWeight(0.1)), 1.0, 3), 1)
+    assert se == 0 and value == pytest.approx(-np.log(6) + 2 * np.log(0.7), abs=1e-12)
+    value, se = log_normaliser(resolved(bm.MinWeight(0.2), [2.0, 5.0]), 1)
+    assert se == 0 and value == pytest.approx(np.log(stats.beta(2, 5).cdf(0.8) - stats.beta(2, 5).cdf(0.2)), abs=1e-12)
+
+
+def test_prior_mass_by_draws():
+    """The lecture's centres N([165, 178], 20) are in order with probability .677."""
+    value, se = log_normaliser(resolved(bm.Order("mean"), mean=bm.Normal([[165], [178]], 20)), 1)
+    assert 0 < se < 0.01
+    assert abs(value - stats.norm.logcdf(13 / np.hypot(20, 20))) < 5 * se
