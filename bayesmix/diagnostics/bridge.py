@@ -159,8 +159,8 @@ def _relabelings(model, like, blocks):
     count = int(np.prod([np.prod(np.arange(1, len(b) + 1)) for b in blocks], dtype=float))
     if count > MOST:
         raise InputError(
-            f"log_evidence(mcmc): the model has {count} relabelings, more than the {MOST} that are averaged over; order "
-            'the components (bm.Order("mean")), which leaves the evidence unchanged.'
+            f"log_evidence(mcmc): the model has {count} relabelings, more than the {MOST} that are averaged over; "
+            'order the components (bm.Order("mean")), which leaves the evidence unchanged.'
         )
     probe = np.random.default_rng(0).normal(size=len(model.vector(like)))
     theta = model.from_vector(probe, like)
