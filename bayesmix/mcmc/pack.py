@@ -96,6 +96,17 @@ def all_fields(model, data, posterior):
     return fields
 
 
+def passes(problem, fields):
+    """(chain, draw, theta, r (n, K), row terms (n,)) of every draw, one after another, theta in centred coordinates.
+
+    For whoever wants single draws; what takes runs of them is faster (`spec/many.py`).
+    """
+    inward, draws = problem.inward(many.stack(fields)), fields["weight"].shape[1]
+    for run, r, rows in many.by_draws(problem.mixture, problem.x, inward, problem.log_label):
+        for i, s in enumerate(range(run.start, run.stop)):
+            yield *divmod(s, draws), {name: v[s] for name, v in inward.items()}, r[i].T, rows[i]
+
+
 class Relabel:
     """The permutation of each draw nearest to a reference theta, and the sum of the relabelled responsibilities.
 

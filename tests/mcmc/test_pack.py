@@ -41,6 +41,20 @@ def test_log_posterior_and_log_likelihood_of_every_draw(fit):
     assert (np.ptp(pointwise.values, axis=(0, 1)) > 0).all()
 
 
+def test_single_draws_in_centred_coordinates(fit):
+    problem = Problem.of(fit.mixture, fit.data)
+    seen = []
+    for c, s, theta, r, rows in pack.passes(problem, fit.draws):
+        seen.append((c, s))
+        if s in (0, 39):
+            expected, terms = problem.responsibilities(theta)
+            np.testing.assert_allclose(r, expected, rtol=1e-8, atol=1e-12)
+            np.testing.assert_allclose(rows, terms, rtol=1e-9, atol=1e-9)
+            given = fit.theta(c, s, relabelled=False)
+            np.testing.assert_allclose(problem.outward(theta)["mean"], given["mean"], rtol=1e-12)
+    assert seen == [(c, s) for c in range(2) for s in range(40)]
+
+
 def test_allocation_probabilities_with_their_interval(fit):
     r = np.stack([fit._responsibilities(t, fit.data.x) for t in fit.thetas()])
     stored = fit.groups["allocation"]
