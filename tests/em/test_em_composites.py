@@ -199,15 +199,17 @@ def test_an_order_within_a_member_costs_nothing_and_halves_the_relabelings():
     assert free.optima[0].kind == kept.optima[0].kind == "interior"
 
 
-def test_two_members_of_one_class_are_no_twins():
-    """Equal parameters of unlike members are not a twin, those of one member are."""
+def test_two_members_of_one_class_are_twins_if_they_are_alike():
+    """Equal parameters of members with other priors are no twins; those of one member are, or of two that are alike."""
     from bayesmix.em.modes import kind_of
 
     x = np.r_[np.zeros(5), np.arange(8.0)]
-    model = bm.Mixture(bm.Components((bm.Poisson(), 2), bm.Poisson())).resolve(bm.Data(x))
-    problem, counts = Problem.of(model, bm.Data(x)), np.full(3, 4.0)
+    counts = np.full(3, 4.0)
     theta = {"weight": np.full(3, 1 / 3), "poisson1.rate": np.array([[2.0], [5.0]]), "poisson2.rate": np.array([[5.0]])}
-    assert kind_of(problem, theta, counts) == "interior"
+    for other, kind in ((bm.Poisson(rate=bm.Gamma(2, 1)), "interior"), (bm.Poisson(), "twin components")):
+        model = bm.Mixture(bm.Components((bm.Poisson(), 2), other)).resolve(bm.Data(x))
+        problem = Problem.of(model, bm.Data(x))
+        assert kind_of(problem, theta, counts) == kind
     twins = {**theta, "poisson1.rate": np.array([[5.0], [5.0]])}
     assert kind_of(problem, twins, counts) == "twin components"
     assert kind_of(problem, theta, np.array([4.0, 0.0, 9.0])) == "empty component"

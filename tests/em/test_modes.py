@@ -181,6 +181,7 @@ def test_mass_of_a_probability():
     assert found == pytest.approx(betaln(A, B) - betaln(a, b), abs=0.05)
 
 
+@pytest.mark.certify
 def test_more_than_150_parameters_are_weighed_too():
     """All labels given, every factor of the posterior is a beta density: Laplace of each in closed form."""
     x, z = (np.random.default_rng(0).random((30, 80)) < 0.4).astype(float), np.arange(30) % 3 // 2

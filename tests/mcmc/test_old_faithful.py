@@ -106,7 +106,7 @@ def test_chains_start_where_they_were_placed(golden):
 
 def test_pymcs_own_nuts_agrees(faithful_model, faithful_em, faithful_mcmc):
     fit = bm.fit_mcmc(
-        faithful_model, faithful_mcmc.data, start=faithful_em, draws=150, tune=150, chains=2, seed=5, sampler="pymc"
+        faithful_model, faithful_mcmc.data, start=faithful_em, draws=200, tune=200, chains=2, seed=5, sampler="pymc"
     )
     assert fit.settings["sampler"] == "pymc"
     for at in np.ndindex(2, 2):
