@@ -9,7 +9,8 @@ from bayesmix.diagnostics.relabelling.membership import Membership
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
-from bayesmix.mcmc.pack import passes
+from bayesmix.mcmc.pack import allocation
+from bayesmix.spec import many
 from bayesmix.store import dataset
 
 OPTIMA = 20  # of the census, best first, that draws are named after
@@ -38,8 +39,8 @@ class SpecDraws:
         if fit.engine != "mcmc":
             raise InputError("relabel(fit): expected an MCMC fit, got an EM fit, which is one point.")
         problem, model = Problem.of(fit.mixture, fit.data), fit.mixture
-        K, T, draws = model.components, int(np.prod(fit.shape)), flat(fit.draws)
-        probabilities = responsibilities(problem, draws)
+        K, T, draws = model.components, int(np.prod(fit.shape)), many.stack(fit.draws)
+        probabilities = responsibilities(fit, draws)
         optima = [m for m in fit.optima if m.kind != "collapsed"][:OPTIMA]
         material = Material(
             K=K,
@@ -59,35 +60,22 @@ class SpecDraws:
 
     def relabelled(self, permutation):
         """The fields `posterior` and `fit` of the result, for permutation (chain, draw, K)."""
-        import xarray as xr
-
-        groups = dict(self.fit.groups)
-        if "allocation" in groups:
+        fit = replace(self.fit, permutation=permutation, groups=dict(self.fit.groups))
+        if "allocation" in fit.groups:
             mean = self.material.probabilities.mean(permutation.reshape(-1, permutation.shape[-1]))
-            groups["allocation"] = xr.Dataset(
-                {"probability": (("obs", "component"), mean)}, coords=groups["allocation"].coords
-            )
-        fit = replace(self.fit, permutation=permutation, groups=groups)
+            fit.groups["allocation"] = allocation(fit, mean)
         return {"posterior": dataset(fit.mixture, fit.data, fit.relabelled, ("chain", "draw")), "fit": fit}
 
 
-def flat(fields):
-    """field -> (draws, ...)."""
-    return {name: value.reshape(-1, *value.shape[2:]) for name, value in fields.items()}
-
-
-def responsibilities(problem, draws):
+def responsibilities(fit, draws):
     """The `Membership` of p(z_i = k | theta, x_i, label_i), made draw by draw where it is large."""
-    T, K, n = len(draws["weight"]), problem.mixture.components, len(problem.x)
+    model, data = fit.mixture, fit.data
+    label = model.log_label(data)
 
     def make(part):
-        some = {name: value[part][None] for name, value in draws.items()}
-        out = np.empty((some["weight"].shape[1], K, n))
-        for _, s, _, r, _ in passes(problem, some):
-            out[s] = r.T
-        return out
+        return many.responsibilities(model, data.x, many.some(draws, part), label)[0]
 
-    return Membership((T, K, n), make)
+    return Membership((len(draws["weight"]), model.components, data.n), make)
 
 
 def most_probable(probabilities):
