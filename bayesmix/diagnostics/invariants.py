@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from bayesmix.spec import many
 from bayesmix.spec.missing import column_means, column_sd
-from bayesmix.spec.special import logsumexp
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the data along their first principal direction
 
@@ -12,21 +12,19 @@ def invariants(fit):
     """name -> (chain, draw): the log posterior, the log likelihood, the sorted weights, and the log density of five
     rows that sit at quantiles of the data along their first principal direction.
     """
-    x, log_likelihood = fit.data.x, fit.groups.get("log_likelihood")
-    out = {"log posterior": fit.log_posteriors}
-    if log_likelihood is not None:
-        out["log likelihood"] = log_likelihood["x"].values.sum(axis=-1)
+    x, out = fit.data.x, {"log posterior": fit.log_posteriors}
+    stats, pointwise = fit.groups.get("sample_stats", {}), fit.groups.get("log_likelihood")
+    if "total_log_likelihood" in stats:
+        out["log likelihood"] = stats["total_log_likelihood"].values
+    elif pointwise is not None:  # a file of before the totals were stored
+        out["log likelihood"] = pointwise["x"].values.sum(axis=-1)
     if not fit.mixture.is_constant("weight"):
         weights = np.sort(fit.draws["weight"], axis=-1)
         for k in range(fit.mixture.components - 1):
             out[f"{ordinal(k)} smallest weight".strip()] = weights[..., k]
     at = quantile_rows(x)
-    if log_likelihood is not None and fit.data.weight is None and not fit.data.is_labelled:
-        density = log_likelihood["x"].values[..., at]
-    else:
-        density = np.empty((*fit.shape, len(at)))
-        for c, s in np.ndindex(*fit.shape):
-            density[c, s] = logsumexp(fit.mixture.log_joint(x[at], fit.theta(c, s, relabelled=False)), axis=1)
+    _, density = many.responsibilities(fit.mixture, x[at], many.stack(fit.draws))
+    density = density.reshape(*fit.shape, len(at))
     for j, q in enumerate(QUANTILES):
         out[f"log density at the {q:.0%} row"] = density[..., j]
     return out

@@ -117,6 +117,17 @@ def test_large_fits_store_evenly_spaced_draws(em, monkeypatch):
     assert np.isfinite(az.loo(fit.tree).elpd)
 
 
+def test_what_is_diagnosed_does_not_depend_on_what_is_stored(em, fit, monkeypatch):
+    """Invariants of every draw, whether the pointwise terms are stored for all draws and rows or not."""
+    from bayesmix.diagnostics.invariants import invariants
+
+    monkeypatch.setattr(pack, "STORED", 2400)
+    found, full = invariants(packed(em, chains=2, draws=40)), invariants(fit)
+    for name, value in full.items():
+        assert value.shape == fit.shape
+        np.testing.assert_allclose(found[name], value, rtol=1e-9, err_msg=name)
+
+
 def test_memory(monkeypatch):
     """4 x 200 draws of 3 components on 10^4 rows: 192 MB if r were kept, 64 MB for the row terms; bounded instead."""
     rng = np.random.default_rng(0)
