@@ -121,6 +121,7 @@ def pymc_sampler(job):
             if stop.is_set():
                 raise KeyboardInterrupt  # PyMC then returns what it has
 
+        inside(job.model, unconstrained_start(job.model, job.starts[number]))
         with job.model:
             tree = pm.sample(
                 draws=job.draws, tune=job.tune, chains=1, cores=1, random_seed=int(job.seeds[number]),
