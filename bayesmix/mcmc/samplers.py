@@ -81,8 +81,11 @@ def nutpie_sampler(job):
         compiled, natural = density(job.model, p), natural_function(job.model)
         changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
         if p > LARGE and job.modes is not None:
-            changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
-            how = {"adaptation": "diagonal", "whitened": "Laplace"}
+            try:
+                changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
+                how = {"adaptation": "diagonal", "whitened": "Laplace"}
+            except ArithmeticError as error:
+                how = {"adaptation": "low rank", "whitened": f"no: {error}"}
         elif p > LARGE:
             how = {"adaptation": "low rank"}
 
