@@ -81,8 +81,11 @@ def nutpie_sampler(job):
         compiled, natural = density(job.model, p), natural_function(job.model)
         changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
         if p > LARGE and job.modes is not None:
-            changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
-            how = {"adaptation": "diagonal", "whitened": "Laplace"}
+            try:
+                changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
+                how = {"adaptation": "diagonal", "whitened": "Laplace"}
+            except ArithmeticError as error:
+                how = {"adaptation": "low rank", "whitened": f"no: {error}"}
         elif p > LARGE:
             how = {"adaptation": "low rank"}
 
@@ -121,6 +124,7 @@ def pymc_sampler(job):
             if stop.is_set():
                 raise KeyboardInterrupt  # PyMC then returns what it has
 
+        inside(job.model, unconstrained_start(job.model, job.starts[number]))
         with job.model:
             tree = pm.sample(
                 draws=job.draws, tune=job.tune, chains=1, cores=1, random_seed=int(job.seeds[number]),

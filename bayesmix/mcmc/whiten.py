@@ -76,6 +76,8 @@ def curvature_factor(evaluate, u, unit):
         step = np.zeros(p)
         step[j] = DIFFERENCE * unit[j]
         H[j] = (evaluate(u + step)[1] - evaluate(u - step)[1]) * unit / (2 * DIFFERENCE)
+    if not np.isfinite(H).all():
+        raise ArithmeticError("the density has no finite curvature near this optimum")
     values, vectors = np.linalg.eigh(-(H + H.T) / 2)
     values = np.abs(values)
     values = np.maximum(values, LEAST * np.median(values))

@@ -8,7 +8,7 @@ import pytest
 import bayesmix as bm
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
-from bayesmix.mcmc import gibbs, samplers
+from bayesmix.mcmc import gibbs
 from bayesmix.mcmc.chains import Chain, Job, Sampler, run_chains
 from bayesmix.mcmc.faults import fault
 
@@ -256,27 +256,20 @@ def test_wrong_starts_are_refused():
 
 
 @pytest.mark.certify
-def test_pymc_keeps_the_other_chains_and_its_draws_on_ctrl_c():
-    """The same by PyMC's own NUTS: a bad start, and Ctrl-C."""
-    bad = GOOD | {"sd": np.array([[1.0], [0.0]])}
-    size = {"draws": 30, "tune": 30, "seed": 1, "sampler": "pymc", "progress": False}
-    fit = bm.fit_mcmc(MODEL, X, start=[GOOD, bad], chains=2, **size)
-    assert fit.shape == (1, 30) and "sd[1, 0] = 0" in fit.settings["failed_chains"][0]["reason"]
+@pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
+def test_nuts_leaves_out_a_bad_start_and_keeps_its_draws_on_ctrl_c(golden, sampler):
+    c = next(c for c in golden("exact_tiny") if c["name"].startswith("A1"))
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), sd=bm.Fixed(1)), 2)
+    good = {"weight": np.array([0.5, 0.5]), "mean": np.array([[-1.0], [3.0]]), "sd": np.ones((2, 1))}
+    edge = good | {"weight": np.array([1.0, 0.0])}
+    size = {"chains": 2, "tune": 60, "seed": 1, "sampler": sampler}
+    fit = bm.fit_mcmc(model, c["y"], start=[good, edge], draws=60, progress=False, **size)
+    assert fit.shape == (1, 60) and "edge of the support of `weight`" in fit.settings["failed_chains"][0]["reason"]
 
-    def progress(done, total):
-        if done > 0.5:
-            raise KeyboardInterrupt
-
-    fit = bm.fit_mcmc(MODEL, X, start=GOOD, chains=1, **size | {"draws": 100_000, "progress": progress})
-    assert fit.settings["partial"] and 0 < fit.shape[1] < 100_000
-
-
-@pytest.mark.certify
-def test_nutpie_keeps_its_draws_on_ctrl_c():
     def progress(done, total):
         if done > 0.2:
             raise KeyboardInterrupt
 
-    fit = bm.fit_mcmc(MODEL, X, start=GOOD, chains=2, draws=200_000, tune=100, seed=1, progress=progress)
-    assert fit.settings["partial"] and 0 < fit.shape[1] < 200_000
-    assert samplers.LARGE >= 5 and fit.settings["adaptation"] == "diagonal"
+    fit = bm.fit_mcmc(model, c["y"], start=good, draws=100_000, progress=progress, **size)
+    assert fit.settings["partial"] and 0 < fit.shape[1] < 100_000
+    assert fit.settings["adaptation"] == "diagonal"
