@@ -52,8 +52,9 @@ def potential_of(pymc_model):
     """-log posterior of the flat unconstrained coordinates, (p,) -> a number, as a JAX function."""
     from pymc.sampling.jax import get_jaxified_logp
 
-    from bayesmix.mcmc import jax_forms  # noqa: F401, registers the Ops
+    from bayesmix.mcmc.jax_forms import register
 
+    register()
     shapes, pieces, at = pymc_model.eval_rv_shapes(), [], 0
     for v in pymc_model.value_vars:
         size = int(np.prod(shapes[v.name]))

@@ -47,10 +47,8 @@ def edges(start, away):
 def all_finite(case, mode="FAST_COMPILE"):
     start, at = gradient(case, mode)
     ordered = any(c.enforce == "transform" and c.field != "weight" for c in case.model.constraints)
-    seen, away = (
-        0,
-        4.0 if ordered else 12.0,
-    )  # an ordered coordinate is the logarithm of a gap, maybe between logarithms
+    away = 3.0 if ordered else 12.0  # an ordered coordinate is the logarithm of a gap, maybe between logarithms
+    seen = 0
     for what, point in edges(start, away):
         value, slope = at(point)
         assert np.isfinite(value), f"{what}: log posterior {value}"
