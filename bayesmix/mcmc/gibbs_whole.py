@@ -9,7 +9,7 @@ from bayesmix.mcmc.gibbs_steps import DIRICHLET_TRIES, constraints_on, draw_fami
 from bayesmix.spec.families import Gaussian, MvGaussian
 from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
 
-AT_ONCE = 5e7  # rows x components x features x sweeps between two looks at whether to stop: about a tenth of a second
+AT_ONCE = 1e7  # rows x components x features x sweeps between two looks at whether to stop: some hundredths of a second
 FEW = 2000  # rows x components x features that cost as much as the rest of a sweep
 
 
