@@ -109,7 +109,8 @@ class Batch:
 
     def starts(self, start, children):
         """`starts.draw` for each child seed: compiled for k-means++ without labels, which is the default."""
-        if start != "kmeans++" or self.problem.log_label is not None or len(self.problem.mixture.idle):
+        plain_case = self.problem.log_label is None and not self.problem.mixture.idle
+        if not (isinstance(start, str) and start == "kmeans++" and plain_case):
             return [starts.draw(start, self.problem, np.random.default_rng(child)) for child in children]
         from bayesmix.em import begin
 

@@ -114,7 +114,10 @@ def test_without_numba(monkeypatch, galaxies):
     monkeypatch.setattr("bayesmix.em.kernel.COMPILED", False)
     slow = bm.fit_em(model, galaxies, restarts=3, seed=1)
     assert fast.log_posterior == pytest.approx(slow.log_posterior, rel=1e-12)
-    np.testing.assert_allclose(fast.best["mean"], slow.best["mean"], rtol=1e-8)
+    # restarts end in the one optimum under several labellings: which of them is the best by a last bit is chance
+    np.testing.assert_allclose(np.sort(fast.best["mean"], axis=0), np.sort(slow.best["mean"], axis=0), rtol=1e-8)
+    for a, b in zip(fast.runs, slow.runs, strict=True):
+        np.testing.assert_allclose(a.theta["mean"], b.theta["mean"], rtol=1e-7)
 
 
 # ---- where rounding is hardest -----------------------------------------------------------------------------
