@@ -21,7 +21,7 @@ from bayesmix.em import kernel
 from bayesmix.em.fused import FAST, ROWS, collect, exp, get, put, scores, up2, up4
 
 TINY = -600.0  # exp of less counts as exp(-600): times a feature or a weight it would be denormal, and slow
-VERSION = 2  # part of PyTensor's cache key, which does not see the source: raise it with every change
+VERSION = 3
 
 
 def mix_rows(features, W, log_label, base, weight):
