@@ -15,6 +15,7 @@ SAYS = {  # what must stand in the story of each page
     "galaxies": ["-228.658658", "How many optima"],
     "gaussian_digits": ["centre 19", "their digits"],
     "half_moons": ["three Gaussians per class"],
+    "heights_unsupervised": ["transform", "potential", "soft", "divergent"],
     "kmeans_faithful": ["174 and 98", "0.2925587", "1 attractor"],
     "kmeans_pathologies": ["truly different optima", "distinct centres"],
     "lda_heights": ["Ten-fold accuracy", "child"],
