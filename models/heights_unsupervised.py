@@ -52,8 +52,8 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Three ways to enforce the order and the floor",
-            "A transform and a hard potential are the same posterior; the soft walls are another one. Only the potential "
-            "puts walls in NUTS's way, and its divergences say so.",
+            "A transform and a hard potential are the same posterior; the soft walls are another one. Only the "
+            "potential puts walls in NUTS's way, and its divergences say so.",
             tables=[(table, "Posterior means, and the share of draws that diverged.")],
         )
     ]
