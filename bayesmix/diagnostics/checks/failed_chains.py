@@ -6,7 +6,7 @@ from bayesmix.diagnostics.findings import Finding, check
 @check
 def failed_chains(evidence):
     """Every chain that was left out, with the parameter and the row at fault."""
-    failed = evidence.fit.settings.get("failed_chains") or []
+    failed = [] if evidence.fit is None else evidence.fit.settings.get("failed_chains") or []
     if not evidence.sampled or not failed:
         return None
     said = "; ".join(f"Chain {f['chain']} failed: {f['reason']}" for f in failed)
