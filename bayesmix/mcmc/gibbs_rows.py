@@ -10,26 +10,19 @@ draw for draw.
 import numpy as np
 from numba import njit
 
-from bayesmix.em import fused
 from bayesmix.em.fused import (
     EXCLUDED,
-    FAST,
     KINDS,
     LOG_TINY,
     NONE_2D,
     ROWS,
+    STRIDE,
     collect,
-    exp,
     features,
-    get,
-    put,
     scores,
     size_of_scratch,
-    up2,
-    up4,
 )
-
-STRIDE = getattr(fused, "STRIDE", ROWS)  # from one feature or component to the next in the scratch memory of a pass
+from bayesmix.em.vector import FAST, exp, get, put, up2, up4
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)

@@ -18,10 +18,11 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.rewriting.basic import register_canonicalize
 
 from bayesmix.em import kernel
-from bayesmix.em.fused import FAST, ROWS, collect, exp, get, put, scores, up2, up4
+from bayesmix.em.fused import ROWS, STRIDE, collect, scores
+from bayesmix.em.vector import FAST, exp, get, put, up2, up4
 
 TINY = -600.0  # exp of less counts as exp(-600): times a feature or a weight it would be denormal, and slow
-VERSION = 3
+VERSION = 4
 
 
 def mix_rows(features, W, log_label, base, weight):
@@ -95,23 +96,23 @@ def sum_of_rows_in_one_pass(fgraph, node):
 def soften(joint, K, log_label, start, m, top, total):
     """joint[k, i] = exp(l_ki - top_i) of m rows, in place; top (ROWS,) their maximum, total (ROWS,) their sum.
 
-    All arrays but log_label are flat, with ROWS columns.
+    All arrays but log_label are flat, a line of ROWS every STRIDE.
     """
     for k in range(K):
         for i in range(m):
-            put(joint, k * ROWS + i, get(joint, k * ROWS + i) + log_label[k, start + i])
+            put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) + log_label[k, start + i])
     for i in range(ROWS):
         put(top, i, get(joint, i))
         put(total, i, 0.0)
     for k in range(1, K):
         for i in range(ROWS):
-            v = get(joint, k * ROWS + i)
+            v = get(joint, k * STRIDE + i)
             put(top, i, v if v > get(top, i) else get(top, i))
     for k in range(K):
         for i in range(ROWS):
-            v = get(joint, k * ROWS + i) - get(top, i)
+            v = get(joint, k * STRIDE + i) - get(top, i)
             v = exp(v if v > TINY else TINY)
-            put(joint, k * ROWS + i, v)
+            put(joint, k * STRIDE + i, v)
             put(total, i, get(total, i) + v)
 
 
@@ -135,13 +136,13 @@ def sum_logs(total, weight, start, m):
 
 @numba_njit(fastmath=FAST, error_model="numpy")
 def fill(features, start, m, phi):
-    """The features of m rows as a block of its own, flat (up4(F), ROWS), zero beyond them."""
+    """The features of m rows as a block of its own, flat (up4(F), STRIDE), zero beyond them."""
     if m < ROWS:
         phi[:] = 0.0
     for f in range(features.shape[0]):
         row = features[f]
         for i in range(m):
-            put(phi, f * ROWS + i, get(row, start + i))
+            put(phi, f * STRIDE + i, get(row, start + i))
 
 
 @numba_njit
@@ -162,7 +163,7 @@ def rows_in_numba(op, node, **kwargs):
         features, log_label = np.ascontiguousarray(features), np.ascontiguousarray(log_label)
         (K, F), n, tiles = W.shape, features.shape[1], padded(W)
         rows, wide = np.empty(n), up4(F)
-        phi, joint = np.zeros(wide * ROWS), np.empty(up2(K) * ROWS)
+        phi, joint = np.zeros(wide * STRIDE), np.empty(up2(K) * STRIDE)
         top, total = np.empty(ROWS), np.empty(ROWS)
         for start in range(0, n, ROWS):
             m = min(ROWS, n - start)
@@ -184,7 +185,7 @@ def sum_in_numba(op, node, **kwargs):
         (K, F), n, tiles = W.shape, features.shape[1], padded(W)
         wide = up4(F)
         value, slope = 0.0, np.zeros(up2(K) * wide)
-        phi, joint = np.zeros(wide * ROWS), np.empty(up2(K) * ROWS)
+        phi, joint = np.zeros(wide * STRIDE), np.empty(up2(K) * STRIDE)
         top, total = np.empty(ROWS), np.empty(ROWS)
         for start in range(0, n, ROWS):
             m = min(ROWS, n - start)
@@ -199,7 +200,7 @@ def sum_in_numba(op, node, **kwargs):
                 put(total, i, 0.0)
             for k in range(K):
                 for i in range(ROWS):
-                    put(joint, k * ROWS + i, get(joint, k * ROWS + i) * get(total, i))
+                    put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) * get(total, i))
             collect(K, wide, phi, joint, slope)
         return np.asarray(value), slope.reshape(up2(K), wide)[:K, :F].copy()
 
