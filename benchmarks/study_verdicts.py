@@ -2,7 +2,7 @@
 
     python benchmarks/study_verdicts.py [--seeds 3] [--sounds 400] [--only NAME] [--first 100] [--workers 2]
 
-Cases and sound fits come from tests/diagnosis_bench. Thresholds were frozen on seeds 0-19; these are 100 and up. The
+Cases and sound fits come from tests/diagnosis_bench. Thresholds were chosen on seed 0; these are 100 and up. The
 table is written anew after every ten verdicts, so that an interrupted study leaves what it has.
 """
 
@@ -82,7 +82,7 @@ def report(results, cases):
         lines += [
             f"Written by `benchmarks/study_verdicts.py` (`make study`): {minutes:.0f} minutes of CPU time. "
             f"{len(names)} cases of `tests/diagnosis_bench`, {sum(cases[n].real for n in names)} of them real MCMC "
-            f"output, on seeds {seeds[0]} to {seeds[-1]}; thresholds were frozen on seeds 0 to 19.",
+            f"output, on seeds {seeds[0]} to {seeds[-1]}; thresholds were chosen on seed 0.",
             "",
             f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines: truth; columns: verdict.",
             "",

@@ -415,7 +415,7 @@ def test_ctrl_c_in_em_keeps_the_finished_restarts(here, no_pymc, monkeypatch, ca
         return once(*args)
 
     monkeypatch.setattr(restarts, "one", one)
-    slow = ["--min-weight", "0.1"]  # with a constraint the restarts run one by one
+    slow = ["--min-weight", "0.1", "--enforce", "soft"]  # with a soft wall the restarts run one by one
     assert main(["fit", FAITHFUL, "-k", "2", *COLUMNS, *slow, "--restarts", "9", "--out", "r"]) == 130
     assert len(bm.load("r").runs) == 2 and no_pymc == []
 

@@ -1,6 +1,6 @@
 """Findings, verdicts and the register of checks.
 
-Thresholds are named constants of the checks. Those without a citation were chosen on seeds of 0-19 of the bench of
+Thresholds are named constants of the checks. Those without a citation were chosen on seed 0 of the bench of
 verdicts (tests/diagnosis_bench) and are judged on others (reports/verdicts.md).
 """
 

@@ -90,7 +90,8 @@ def floor_evidence(c, floor):
     return np.logaddexp.reduce(total)
 
 
-@pytest.mark.parametrize("floor", [0.1, pytest.param(0.3, marks=pytest.mark.certify)])
+@pytest.mark.certify
+@pytest.mark.parametrize("floor", [0.1, 0.3])
 def test_a_floor_under_the_weights(golden, floor):
     model, data, c = model_of(golden, "A1", (bm.Order("mean"), bm.MinWeight(floor)))
     assert abs(floor_evidence(c, 1e-12) - c["log_marginal_likelihood"]) < 1e-9  # the oracle itself
@@ -106,6 +107,7 @@ def test_galaxies(K, exact, error):
     assert abs(found.value - exact) < min(0.05, 4 * np.hypot(found.se, error) + 1e-3), found
 
 
+@pytest.mark.certify
 def test_labels_need_not_switch(golden):
     """Draws of one labelling only, and the same with labels exchanged at random, give the same number."""
     model, data, c = model_of(golden, "A1")

