@@ -19,7 +19,8 @@ from itertools import permutations, product
 import numpy as np
 
 from bayesmix.data.data import Data
-from bayesmix.em.fit_em import fit_em
+from bayesmix.em import engine, starts
+from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.spec import many
 from bayesmix.spec.families import MvGaussian
@@ -239,15 +240,16 @@ class Proposal:
     @classmethod
     def of(cls, u, rng):
         """The proposal for (m, p) draws; the number of Gaussians by BIC, at least 20 draws for each parameter."""
-        best = None
+        best, data = (np.inf, None), Data(u)
         for parts in PARTS:
-            model = Mixture(MvGaussian(), parts)
+            model = Mixture(MvGaussian(), parts).resolve(data)
             if parts > 1 and len(u) < 20 * model.df(u.shape[1]):
                 break
-            fit = fit_em(model, Data(u), restarts=1 if parts == 1 else 3, seed=int(rng.integers(2**31)), tol=1e-4)
-            if best is None or fit.bic < best.bic:
-                best = fit
-        theta = best.best
+            problem = Problem.of(model, data)
+            run = engine.run(problem, starts.draw("kmeans++", problem, rng), max_iter=200, tol=1e-4)
+            bic = model.df(u.shape[1]) * np.log(len(u)) - 2 * run.log_likelihood
+            best = min(best, (bic, run.theta), key=lambda pair: pair[0])
+        theta = best[1]
         doubled = {
             "weight": np.concatenate([(1 - SHARE) * theta["weight"], SHARE * theta["weight"]]),
             "mean": np.concatenate([theta["mean"]] * 2),

