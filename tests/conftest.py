@@ -26,6 +26,7 @@ def read_golden(name):
     return np.loadtxt(GOLDEN / f"{name}.csv", delimiter=",", skiprows=1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Two workers finish together: what samples goes first, and what shares the one MCMC fit stays together."""
     for item in items:

@@ -29,8 +29,9 @@ SAYS = {  # what must stand in the story of each page
     "zero_inflated_poisson": ["2.133772", "0.206618", "-1679.391", "0.781567", "0.104363", "-313.5909", "-314.1545"],
 }  # fmt: skip
 LONG = (  # many fits, or chains
-    "bernoulli_digits", "galaxies", "gaussian_digits", "heights_unsupervised", "missing_values",
-    "naive_bayes_semisupervised", "singularities", "three_gaussians", "zero_inflated_poisson",
+    "bernoulli_digits", "galaxies", "gaussian_digits", "heights_unsupervised", "kmeans_pathologies", "lda_heights",
+    "missing_values", "naive_bayes_semisupervised", "singularities", "three_gaussians", "two_gaussians_1d",
+    "zero_inflated_poisson",
 )  # fmt: skip
 
 

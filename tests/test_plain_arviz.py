@@ -78,6 +78,7 @@ def test_arviz_alone_reads_every_kind_of_fit(files, tmp_path):
     assert done.stdout.strip() == f"read {len(files)}"
 
 
+@pytest.mark.certify
 def test_the_script_runs_without_bayesmix(files, tmp_path):
     """`models/inspect_in_arviz.py` beside a bayesmix that cannot be imported."""
     (tmp_path / "bayesmix.py").write_text("raise ImportError('not here')")

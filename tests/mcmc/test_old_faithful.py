@@ -2,6 +2,7 @@
 
 import arviz as az
 import numpy as np
+import pytest
 
 import bayesmix as bm
 
@@ -104,6 +105,7 @@ def test_chains_start_where_they_were_placed(golden):
     np.testing.assert_allclose(back["weight"][0], em.best["weight"], rtol=1e-12)
 
 
+@pytest.mark.certify
 def test_pymcs_own_nuts_agrees(faithful_model, faithful_em, faithful_mcmc):
     fit = bm.fit_mcmc(
         faithful_model, faithful_mcmc.data, start=faithful_em, draws=200, tune=200, chains=2, seed=5, sampler="pymc"
