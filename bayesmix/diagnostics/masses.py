@@ -96,11 +96,11 @@ def mass_table(problem, matching, rng):
     known = np.isfinite(fix)
     mass = np.where(known, mass + np.nan_to_num(fix), mass)
     share = shares(mass)
-    variance = np.where(known, np.nan_to_num(error) ** 2, 0.0)
+    variance = np.where(known & np.isfinite(error), error, 0.0) ** 2
     se = share * np.sqrt(
         (1 - 2 * share) * variance + np.nansum(np.nan_to_num(share) ** 2 * variance)
     )  # of w_m / sum w, by the delta method
-    se = np.where(known, se, np.where(np.isinf(error), share, np.nan))
+    se = np.where(np.isinf(error), share, np.where(known, se, np.nan))
     draws, draws_se = from_draws(matching)
     worth = []
     for m, mode in enumerate(optima):
