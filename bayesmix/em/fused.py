@@ -3,7 +3,8 @@
 It computes what `kernel.Problem.plain_step` computes, and is tested against it. The features of 128 rows
 are built from the columns of x in scratch memory that stays in the cache, the scores W Phi^T and the
 statistics r Phi are products in 2 x 4 tiles, and exp is a polynomial that the compiler can vectorise.
-Chunks of rows depend on n alone and are summed in order, so the number of threads changes no bit.
+Chunks of rows depend on n alone and are summed in order, so the number of threads changes no bit. Scratch memory is
+flat: a line holds ROWS numbers, one for each row, and the next line begins STRIDE numbers after it.
 
 (numba's cache on disk looks at one file at a time: whoever edits this one or vector.py removes
 bayesmix/em/__pycache__.)
@@ -28,7 +29,7 @@ KINDS = {None: 0, "linear": 1, "diagonal": 2, "full": 3}  # Family.features, as 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def features(kind, x, at, m, phi):
-    """Features of rows at..at+m of the columns x (d, n) into phi, flat (F, ROWS), zero in what is left of the block."""
+    """Features of rows at..at+m of the columns x (d, n) into phi (F lines), zero in what is left of the block."""
     d = x.shape[0]
     if m < ROWS:
         for f in range(len(phi) // STRIDE):
@@ -55,7 +56,7 @@ def features(kind, x, at, m, phi):
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def scores(W, K, wide, used, phi, joint, m=ROWS):
-    """joint (K, ROWS) = W[:, :used] Phi^T for m rows; W is flat, (up2(K), wide)."""
+    """joint (K lines) = W[:, :used] Phi^T for m rows; W is flat, (up2(K), wide)."""
     n = up16(m)
     for f in range(0, used, 4):  # outermost: four features stay in the nearest cache while all components pass
         for k in range(0, K, 2):
@@ -137,7 +138,7 @@ def label(joint, K, log_label, at, m):
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def soften(joint, K, beta, weight, at, m, top, total):
-    """Scores (K, ROWS) of m rows become weighted responsibilities r ~ exp(beta l), in place.
+    """Scores (K lines) of m rows become weighted responsibilities r ~ exp(beta l), in place.
 
     Returns the sums of weight_i (1/beta) log sum_k exp(beta l_ik) and of the same at beta = 1.
     """
