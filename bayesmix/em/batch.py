@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesmix.em import kernel, plain, starts
 from bayesmix.em.engine import CONVERGED, EXHAUSTED, Run, run
+from bayesmix.em.limits import Limits
 from bayesmix.spec.families import Gaussian, MvGaussian
 from bayesmix.spec.priors import ConjugateNormal, Fixed, spread
 
@@ -16,12 +17,12 @@ SETTLED, CARE = 0, 2  # how a climb ended, as in `loop`
 
 
 def suits(problem):
-    """Whether the compiled loop serves this problem: few rows, Gaussian, conjugate or flat priors, no constraint.
+    """Whether the compiled loop serves this problem: few rows, Gaussian, conjugate or flat priors, plain constraints.
 
     It looks at the problem alone, so that neither restarts nor workers change which loop is run.
     """
     model = problem.mixture
-    if not kernel.COMPILED or problem.stream is not None or model.constraints:
+    if not kernel.COMPILED or problem.stream is not None or Limits.of(problem) is None:
         return False
     if type(model.family) not in (Gaussian, MvGaussian):
         return False
@@ -31,8 +32,8 @@ def suits(problem):
 
 
 def _belief(problem):
-    """The priors as the fields of `loop.Belief` up to `constant`, or None without closed form."""
-    from bayesmix.em.loop import CONJUGATE, FIXED, INVERSE, NORMAL, SD
+    """The priors as the fields of `belief.Belief` up to `constant`, or None without closed form."""
+    from bayesmix.em.belief import CONJUGATE, FIXED, INVERSE, NORMAL, NOWHERE, ON_MEAN, ON_SCALE, ON_WEIGHT, SD
 
     model, d = problem.mixture, problem.x.shape[1]
     K, family = model.components, model.family
@@ -71,10 +72,14 @@ def _belief(problem):
     def box(v):
         return full(v, shape) if name == "cov" else full(v, shape)[:, :, None]
 
-    flat = not (np.any(t) or np.any(s))
+    flat, limits, order, by = not (np.any(t) or np.any(s)), Limits.of(problem), NOWHERE, 0
+    if limits.order is not None:
+        order = {"weight": ON_WEIGHT, "mean": ON_MEAN, name: ON_SCALE}[limits.order.field]
+        by = limits.order.by or 0
     return (
         weight_free, full(exponents, (K,)), mean_kind, full(t, (K, d)), full(s, (K, d)), flat, scale_kind,
         np.ascontiguousarray(box(a)), np.ascontiguousarray(box(b)), np.ascontiguousarray(box(c)),
+        limits.floor, order, by, limits.sorts,
     )  # fmt: skip
 
 
@@ -96,14 +101,15 @@ class Batch:
     @classmethod
     def of(cls, problem):
         """The batch of a problem."""
-        from bayesmix.em import fused, loop
+        from bayesmix.em import fused
+        from bayesmix.em.belief import Belief
 
         family = problem.mixture.family
         kind, name = fused.KINDS[family.features], scale_name(family)
         label = fused.NONE_2D if problem.log_label is None else problem.log_label
         weight = fused.NONE if problem.weight is None else problem.weight
         rows = tuple(_read_only(a) for a in (problem.columns, label, weight))  # one type, compiled once
-        belief = loop.Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE, problem.sizes["mean"])
+        belief = Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE, problem.sizes["mean"])
         belief = belief._replace(constant=_constant(problem, belief, kind, name))
         return cls(problem, kind, name, rows, belief)
 
@@ -198,14 +204,15 @@ def _read_only(a):
 
 def _constant(problem, belief, kind, name):
     """What the kernels of the priors leave out of the log prior, read off at one theta."""
-    from bayesmix.em import fused, loop
+    from bayesmix.em import belief as beliefs
+    from bayesmix.em import fused
 
     theta, model = problem.central, problem.mixture
     K, F = model.components, problem.feature_count
     W, wide = np.zeros(fused.up2(K) * fused.up4(F)), fused.up4(F)
     scale = np.array(theta[name] if name == "cov" else theta[name][..., None], dtype=np.float64)
     d = problem.x.shape[1]
-    part = loop.dress(
+    part = beliefs.dress(
         kind, np.array(theta["weight"]), np.array(theta["mean"]), scale,
         belief._replace(tolerance=np.inf), W, wide, np.empty((len(scale), d, d)),
     )  # fmt: skip

@@ -7,7 +7,9 @@ needs care (rows that coincide, a component without rows or too narrow) the star
 import numpy as np
 from numba import njit
 
-from bayesmix.em.loop import dress, maximise, moved
+from bayesmix.em.ascend import maximise
+from bayesmix.em.belief import dress
+from bayesmix.em.loop import moved
 from bayesmix.em.vector import up2, up4
 
 STEPS, STILL = 20, 1e-10  # M-steps on fixed responsibilities, as in `starts.from_responsibilities`

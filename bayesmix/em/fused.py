@@ -268,11 +268,11 @@ def size_of_scratch(K, F):
 
 
 LINE, TABLE = types.Array(types.float64, 1, "C", readonly=True), types.Array(types.float64, 2, "C", readonly=True)
-OUT = types.Array(types.float64, 2, "C")
+FLAT, OUT = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
 I, D = types.int64, types.float64
 
 
-@njit(types.void(I, TABLE, I, LINE, I, I, I, TABLE, LINE, D, I, I, OUT, OUT), cache=True, nogil=True)
+@njit(types.void(I, TABLE, I, FLAT, I, I, I, TABLE, LINE, D, I, I, OUT, OUT), cache=True, nogil=True)
 def chunks(kind, x, size, W, K, F, used, log_label, weight, beta, first, step, stats, sums):
     """Chunks first, first + step, ... of `size` rows each, every one into its own line of stats and sums."""
     n = x.shape[1]

@@ -7,13 +7,14 @@ needs care (a narrow component, a collapse, an objective that fell) it stops at 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bayesmix.em import kernel, plain, starts
 from bayesmix.em.engine import CONVERGED, EXHAUSTED, Run, run
+from bayesmix.em.limits import Limits
 from bayesmix.errors import InputError
-from bayesmix.spec.constraints import MinWeight, water_fill
 
 SMALL = 1e6  # n K F up to which climbs go in step
 ROOM = 2e6  # scores held at a time
@@ -25,7 +26,7 @@ def suits(problem):
     model = problem.mixture
     if not problem.exponential or problem.stream is not None or not np.isfinite(problem.x).all():
         return False
-    if any(not isinstance(c, MinWeight) or not c.hard for c in model.constraints):
+    if Limits.of(problem) is None:
         return False
     if len(problem.x) * model.components * problem.feature_count > SMALL:
         return False
@@ -37,6 +38,11 @@ class Together:
     """Climbs of one problem in step. Fields of theta have a leading axis of climbs, (M, K, ...)."""
 
     problem: kernel.Problem
+
+    @cached_property
+    def limits(self):
+        """The constraints."""
+        return Limits.of(self.problem)
 
     def flat(self, theta):
         """The family's part of M thetas as one of M K components."""
@@ -81,6 +87,12 @@ class Together:
 
     def m_step(self, stats, theta):
         """The thetas after one M-step, and which of them are sound, (M,)."""
+        new, sound = self.unordered(stats, theta)
+        new, ordered = self.limits.arrange(new)
+        return new, sound & ordered
+
+    def unordered(self, stats, theta):
+        """`m_step` before the components are put in order."""
         model = self.problem.mixture
         M, K = theta["weight"].shape
         own = model.family.mode(stats.reshape(M * K, -1), **self.flat(theta))
@@ -88,12 +100,7 @@ class Together:
         new["weight"], sound = theta["weight"], np.ones(M, dtype=bool)
         if not model.is_constant("weight"):
             (a,) = model.weight.conjugate("dirichlet", (K,))
-            floor = max((c.floor for c in model.constraints), default=0.0)
-            c = stats[..., 0] + a
-            if floor == 0.0 and (c > 0).all():
-                new["weight"] = c / c.sum(axis=1, keepdims=True)
-            else:
-                new["weight"] = np.array([water_fill(one, floor) for one in c])
+            new["weight"] = self.limits.weights(stats[..., 0] + a)
         for name, p in model.family.parameters.items():
             value = new[name].reshape(M, -1)
             sound &= np.isfinite(value).all(axis=1)
@@ -117,7 +124,7 @@ class Together:
         stats = r @ problem.features.T
         try:
             with np.errstate(all="ignore"):
-                new, _ = self.m_step(stats, both)
+                new, _ = self.unordered(stats, both)
                 alone = [model.family.mode(s, **model.own(theta)) for s in stats]
                 W, prior = self.natural(new)[0], self.log_prior(new)
                 for i in range(2):
