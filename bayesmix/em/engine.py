@@ -14,6 +14,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec.climb import gradient
 from bayesmix.spec.constraints import MinWeight, water_fill
+from bayesmix.spec.matrices import clearly_definite
 
 CONVERGED = "converged"
 COLLAPSED = "collapsed"
@@ -179,18 +180,23 @@ def weight_step(model, counts, weight):
     if model.is_constant("weight"):
         return weight
     (a,) = model.weight.conjugate("dirichlet", weight.shape)
-    floor = max((c.floor for c in model.constraints if isinstance(c, MinWeight) and c.hard), default=0.0)
-    return water_fill(counts + a, floor)
+    floor, c = max((c.floor for c in model.constraints if isinstance(c, MinWeight) and c.hard), default=0.0), counts + a
+    if floor == 0.0 and (c > 0).all():
+        return c / c.sum()
+    return water_fill(c, floor)
 
 
 def inside(model, theta):
     """Whether every scale is still resolved: positive, and positive definite to 1e-13 relative."""
     for name, p in model.family.parameters.items():
-        value = theta[name]
+        value, matrix = theta[name], p.support.name == "positive definite"
+        diagonal = np.einsum("kii->ki", value) if matrix else None
+        if matrix and clearly_definite(value, diagonal):
+            continue
         if not np.isfinite(value).all():
             return False
-        if p.support.name == "positive definite":
-            unit = np.sqrt(np.einsum("kii->ki", value))
+        if matrix:
+            unit = np.sqrt(diagonal)
             scaled = value / (unit[:, :, None] * unit[:, None, :])
             if not (unit > 0).all() or np.linalg.eigvalsh(scaled).min() < 1e-13:
                 return False

@@ -27,6 +27,7 @@ COMPILED = find_spec("numba") is not None
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 WORTH = 50_000  # n K F from which a compiled pass saves more than NumPy's calls cost
 KEEP = 30e6  # bytes of features that are kept from one pass to the next
+EPS = float(np.finfo(float).eps)
 TOLERANCE = 1e-10  # largest rounding error of a component's log density before `logpdf` takes over
 
 
@@ -174,7 +175,7 @@ class Problem:
     def feature_count(self):
         return self.mixture.family.sufficient(self.x[:1]).shape[1]
 
-    @property
+    @cached_property
     def keeps_features(self):
         """Whether Phi is little enough to stay in memory."""
         return self.feature_count * len(self.x) * 8 <= KEEP
@@ -205,12 +206,15 @@ class Problem:
 
     def log_weight(self, theta):
         """log w, (K,), with -1e30 for log 0."""
+        weight = theta["weight"]
+        if weight.all():
+            return np.log(weight)
         with np.errstate(divide="ignore"):
-            return np.maximum(np.log(theta["weight"]), -1e30)
+            return np.maximum(np.log(weight), -1e30)
 
     def rough(self, W):
         """(K,): components whose W Phi^T may be off by more than 1e-10, so that `logpdf` must take over."""
-        return np.finfo(float).eps * (np.abs(W) @ self.largest) > TOLERANCE
+        return np.abs(W) @ self.largest > TOLERANCE / EPS
 
     def log_joint(self, theta, rows, W=None):
         """log w_k + log f_k(x_i) - base_i + log_label_ik for a block of rows: (K, rows)."""

@@ -16,6 +16,7 @@ import numpy as np
 LOG_TINY = -700.0  # exp of less would be denormal and slow; 1e-304 of a row is nothing
 ROOM = 200e3  # bytes of the scores of one block, which is passed over several times
 FEWEST, MOST = 512, 4096  # rows of a block
+RUN = 16  # rows whose denominators are multiplied before their logarithm is taken: K^16 is far from overflow
 WORTH = 2_000_000  # n K F from which a second thread saves more than it costs
 
 
@@ -24,14 +25,14 @@ def block_size(K):
     return min(max(int(ROOM / 8 / K), FEWEST), MOST)
 
 
-def features(problem, rows):
-    """Phi^T of some rows, (F, rows): built in place from the columns of x where the family's features are known."""
+def features(problem, rows, phi=None):
+    """Phi^T of some rows, (F, rows), built in `phi` from the columns of x where the family's features are known."""
     kind = problem.mixture.family.features
     if kind is None or problem.keeps_features:
         return problem.feature_rows(rows)
     x = problem.columns[:, rows]
     d, m = x.shape
-    phi = np.empty((problem.feature_count, m))
+    phi = np.empty((problem.feature_count, m)) if phi is None else phi
     phi[0], phi[1 : 1 + d] = 1.0, x
     if kind == "diagonal":
         np.multiply(x, x, out=phi[1 + d :])
@@ -69,32 +70,77 @@ def soften_in_place(joint, beta, weight=None):
     return row, row if soft is None else soft
 
 
+def tile(joint, phi, beta, weight, spare):
+    """(objective, log likelihood, stats) of some rows from their scores (K, rows), which are lost.
+
+    The same sums as `soften_in_place`. The shares' common denominator divides whichever is smaller, scores or features;
+    `spare` has room for the features.
+    """
+    top = np.maximum.reduce(joint, axis=0)
+    joint -= top
+    np.maximum(joint, LOG_TINY, out=joint)
+    peak = top.sum() if weight is None else weight @ top
+    if beta != 1.0:
+        soft = peak + sum_logs(np.exp(joint).sum(axis=0), weight)
+        joint *= beta
+        np.maximum(joint, LOG_TINY, out=joint)
+    np.exp(joint, out=joint)
+    total = np.add.reduce(joint, axis=0)
+    objective = peak + sum_logs(total, weight) / beta
+    share = 1 / total if weight is None else weight / total
+    if len(joint) <= len(phi):
+        joint *= share
+    else:
+        phi = np.multiply(phi, share, out=spare)
+    return objective, objective if beta == 1.0 else soft, joint @ phi.T
+
+
+def sum_logs(total, weight):
+    """sum_i weight_i log total_i, total from 1 to K: without weights one log serves `RUN` rows."""
+    if weight is not None:
+        return weight @ np.log(total)
+    whole = len(total) // RUN * RUN
+    return np.log(np.multiply.reduce(total[:whole].reshape(RUN, -1), axis=0)).sum() + np.log(total[whole:]).sum()
+
+
 def step(problem, W, beta):
     """(objective, log likelihood, stats (K, F)) of one pass, without the base term.
 
     W: (K, F), log weights added to its first column.
     """
     (K, F), n = W.shape, len(problem.x)
-    size = block_size(K)
-
-    def part(at):
-        rows = slice(at, min(at + size, n))
-        phi = features(problem, rows)
-        joint = W @ phi
-        if problem.log_label is not None:
-            joint += np.maximum(problem.log_label[rows].T, -1e30)
-        weight = None if problem.weight is None else problem.weight[rows]
-        row, soft = soften_in_place(joint, beta, weight)
-        if weight is None:
-            return row.sum(), soft.sum(), joint @ phi.T
-        return weight @ row, weight @ soft, joint @ phi.T
-
+    size = min(block_size(K), n)
     blocks = range(0, n, size)
-    with one_blas_thread() if len(blocks) > 1 else nullcontext():
-        if n * K * F < WORTH or len(blocks) == 1 or threads() == 1 or _limits() is None:
-            parts = [part(at) for at in blocks]
-        else:
-            parts = list(pool(os.getpid()).map(part, blocks))
+    kept = problem.keeps_features or problem.mixture.family.features is None
+
+    def work(first, every):
+        """The sums of blocks first, first + every, ..., all in the same memory."""
+        joint_room = np.empty((K, size))
+        phi_room = None if kept else np.empty((F, size))
+        spare = np.empty((F, size)) if K > F and not np.isinf(beta) else None
+        parts = []
+        for at in blocks[first::every]:
+            rows = slice(at, min(at + size, n))
+            m = rows.stop - at
+            phi = features(problem, rows, None if kept else phi_room[:, :m])
+            joint = np.matmul(W, phi, out=joint_room[:, :m])
+            if problem.log_label is not None:
+                joint += np.maximum(problem.log_label[rows].T, -1e30)
+            weight = None if problem.weight is None else problem.weight[rows]
+            if np.isinf(beta):
+                row, _ = soften_in_place(joint, beta, weight)
+                parts.append((row.sum() if weight is None else weight @ row, np.nan, joint @ phi.T))
+            else:
+                parts.append(tile(joint, phi, beta, weight, None if spare is None else spare[:, :m]))
+        return parts
+
+    if len(blocks) == 1:
+        return work(0, 1)[0]
+    count = 1 if n * K * F < WORTH or _limits() is None else min(threads(), len(blocks))
+    with one_blas_thread():
+        rest = [pool(os.getpid()).submit(work, first, count) for first in range(1, count)]
+        lots = [work(0, count), *(one.result() for one in rest)]
+    parts = [lots[i % count][i // count] for i in range(len(blocks))]
     objective, log_likelihood, stats = parts[0]
     for a, b, c in parts[1:]:
         objective, log_likelihood = objective + a, log_likelihood + b

@@ -15,6 +15,7 @@ from bayesmix.em import kernel, plain, starts
 from bayesmix.em.engine import CONVERGED, EXHAUSTED, Run, run
 from bayesmix.em.limits import Limits
 from bayesmix.errors import InputError
+from bayesmix.spec.matrices import clearly_definite
 
 SMALL = 1e6  # n K F up to which climbs go in step
 ROOM = 2e6  # scores held at a time
@@ -212,7 +213,10 @@ class Together:
 
 def definite(cov):
     """Whether all covariances (M, K, d, d) of a climb are positive definite to 1e-13 relative, (M,)."""
-    unit = np.sqrt(np.einsum("mkii->mki", cov))
+    diagonal = np.einsum("mkii->mki", cov)
+    if clearly_definite(cov, diagonal):
+        return np.ones(len(cov), dtype=bool)
+    unit = np.sqrt(diagonal)
     scaled = cov / (unit[..., :, None] * unit[..., None, :])
     fine = np.isfinite(scaled).all(axis=(1, 2, 3)) & (unit > 0).all(axis=(1, 2))
     smallest = np.linalg.eigvalsh(np.where(fine[:, None, None, None], scaled, np.eye(cov.shape[-1]))).min(axis=(1, 2))

@@ -144,9 +144,10 @@ class Mixture(Meeting, Symmetry, Coordinates):
 
     def log_prior(self, theta):
         """log p(theta) as named terms: `weight`, one per field, one per constraint; Fixed fields have none."""
-        terms = (
-            {} if self.is_constant("weight") else {"weight": float(np.sum(self.weight.logp(theta["weight"], theta)))}
-        )
+        terms = {}
+        if not self.is_constant("weight"):
+            term = self.weight.logp(theta["weight"], theta)
+            terms["weight"] = term if isinstance(term, float) else float(np.sum(term))
         terms |= self.family.log_prior(self.own(theta))
         return terms | {c.name: c.logp(theta) for c in self.constraints}
 

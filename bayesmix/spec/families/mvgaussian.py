@@ -8,7 +8,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec import supports
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.families.gaussian import wide_enough
-from bayesmix.spec.matrices import precision_and_log_det, upper
+from bayesmix.spec.matrices import clearly_definite, halves, precision_and_log_det, square, upper
 from bayesmix.spec.missing import patterns
 from bayesmix.spec.priors import LOG_2PI, ConjugateNormal, Fixed, Prior, draw_inverse_wishart, spread
 
@@ -108,7 +108,9 @@ class MvGaussian(ExponentialFamily):
         linear = (P * mean[:, None, :]).sum(axis=2)
         one = -0.5 * ((mean * linear).sum(axis=1) + log_det + d * LOG_2PI)
         i, j = upper(d)
-        quadratic = P[:, i, j] * np.where(i == j, -0.5, -1.0) + xp.zeros_like(mean[:, :1])
+        quadratic = P[:, i, j] * halves(d)
+        if xp is not np or len(cov) < len(mean):
+            quadratic = quadratic + xp.zeros_like(mean[:, :1])
         return xp.concatenate([one[:, None], linear, quadratic], axis=1)
 
     def complete_stats(self, stats, seen, theta, variance=True):
@@ -204,9 +206,7 @@ class MvGaussian(ExponentialFamily):
         """
         K, d = mean.shape
         n, s = stats[:, 0], stats[:, 1 : d + 1]
-        second = np.empty((K, d, d))
-        i, j = upper(d)
-        second[:, i, j] = second[:, j, i] = stats[:, d + 1 :]
+        second = stats[:, d + 1 :][:, square(d)]
         prior = self.parameters["cov"].prior
 
         m = mean_mode(self.mean, n, s, mean, cov)
@@ -217,10 +217,11 @@ class MvGaussian(ExponentialFamily):
             return {"mean": m, "cov": cov}
 
         seen = n[:, None] > 0
-        own = np.where(seen, s / np.where(seen, n[:, None], 1.0), m)
+        own = s / n[:, None] if seen.all() else np.where(seen, s / np.where(seen, n[:, None], 1.0), m)
         scatter = second - n[:, None, None] * own[:, :, None] * own[:, None, :]
-        scatter = resolved(scatter, second)
-        scatter = scatter + n[:, None, None] * (m - own)[:, :, None] * (m - own)[:, None, :]
+        scatter, away = resolved(scatter, second), m - own
+        if away.any():
+            scatter = scatter + n[:, None, None] * away[:, :, None] * away[:, None, :]
         return {"mean": m, "cov": cov_mode(kernel, self.mean, n, scatter, m, cov)}
 
     def conditional(self, stats, rng, mean, cov):
@@ -286,8 +287,9 @@ def mean_mode(prior, n, s, old, cov):
     kernel = prior.conjugate("normal", s.shape)
     if kernel is None or np.isfinite(prior.interval).any():
         return None
-    if not any(np.any(a) for a in kernel):
-        return np.where(n[:, None] > 0, s / np.where(n > 0, n, 1.0)[:, None], old)
+    if not any(a.any() if isinstance(a, np.ndarray) else a for a in kernel):
+        seen = n[:, None] > 0
+        return s / n[:, None] if seen.all() else np.where(seen, s / np.where(seen, n[:, None], 1.0), old)
     t, linear = (np.broadcast_to(a, s.shape) for a in kernel)
     # (n P + T) m = P s + T m0, multiplied by V from the left
     left = n[:, None, None] * np.eye(s.shape[1]) + cov * t[:, None, :]
@@ -308,7 +310,9 @@ def cov_mode(kernel, mean_prior, n, scatter, m, old):
         count, scatter = count.sum(keepdims=True), scatter.sum(axis=0, keepdims=True)
     a, scale = kernel
     count = (count + a)[:, None, None]
-    new = np.where(count > 0, (scatter + scale) / np.where(count > 0, count, 1.0), old)
+    some = count > 0
+    new = scatter + scale
+    new = new / count if some.all() else np.where(some, new / np.where(some, count, 1.0), old)
     return 0.5 * (new + np.swapaxes(new, -1, -2))
 
 
@@ -333,7 +337,10 @@ def resolved(scatter, second):
     Cancellation leaves an error of about eps times the moments about the origin: in units of those
     moments an eigenvalue under 1e-13 is not told from zero, and is not left to look like a variance.
     """
-    unit = np.sqrt(np.maximum(np.einsum("kii->ki", second), np.finfo(float).tiny))
+    moments = np.einsum("kii->ki", second)
+    if clearly_definite(scatter, moments):
+        return scatter
+    unit = np.sqrt(np.maximum(moments, np.finfo(float).tiny))
     unit = unit[:, :, None] * unit[:, None, :]
     value, vector = np.linalg.eigh(scatter / unit)
     if value.min() >= 1e-13:

@@ -247,7 +247,8 @@ class Family(Incomplete, Coordinates, ABC):
 
     def log_prior(self, theta):
         """log p(field | other fields) by name, the Fixed fields left out."""
-        return {name: float(np.sum(p.prior.logp(theta[name], theta))) for name, p in self.parameters.items() if p.free}
+        terms = {name: p.prior.logp(theta[name], theta) for name, p in self.parameters.items() if p.free}
+        return {name: term if isinstance(term, float) else float(np.sum(term)) for name, term in terms.items()}
 
     def draw_prior(self, rng, K, d):
         """One draw of all parameters."""
