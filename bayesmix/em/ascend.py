@@ -4,6 +4,8 @@ False says that a step needs care: a component without rows or nearly singular, 
 restore. Then the climb goes on in Python (`engine.m_step`).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -22,8 +24,26 @@ from bayesmix.em.belief import (
 )
 
 
+class Room(NamedTuple):
+    """Memory of an M-step, taken once per climb: an allocation costs as much as a pass over eight rows."""
+
+    new: np.ndarray  # like scale
+    count: np.ndarray  # (K or 1, d)
+    matrices: np.ndarray  # (3, d, d)
+    vectors: np.ndarray  # (3, d)
+    low: np.ndarray  # (K,)
+
+
 @njit(cache=True, error_model="numpy")
-def maximise(kind, stats, wide, belief, weight, mean, scale, P):
+def room_for(mean, scale):
+    """The `Room` of a climb."""
+    K, d = mean.shape
+    low = np.empty(K, dtype=np.bool_)
+    return Room(np.empty(scale.shape), np.empty((len(scale), d)), np.empty((3, d, d)), np.empty((3, d)), low)
+
+
+@njit(cache=True, error_model="numpy")
+def maximise(kind, stats, wide, belief, weight, mean, scale, P, room):
     """The M-step, in place; False where care is needed."""
     for k in range(len(mean)):
         if not stats[k * wide] > 0:
@@ -31,24 +51,25 @@ def maximise(kind, stats, wide, belief, weight, mean, scale, P):
     if belief.weight_free:
         for k in range(len(mean)):
             weight[k] = stats[k * wide] + belief.weight[k]
-        if not fill(weight, belief.floor):
+        if not fill(weight, belief.floor, room.low):
             return False
     if kind == FULL:
-        sound = maximise_full(stats, wide, belief, mean, scale, P)
+        sound = maximise_full(stats, wide, belief, mean, scale, P, room)
     else:
-        sound = maximise_diagonal(stats, wide, belief, mean, scale)
+        sound = maximise_diagonal(stats, wide, belief, mean, scale, room)
     return sound and (belief.order == NOWHERE or arrange(kind, belief, weight, mean, scale))
 
 
 @njit(cache=True, error_model="numpy")
-def fill(weight, floor):
+def fill(weight, floor, low):
     """`water_fill` of weights (counts before) in place; False where a count is not positive."""
     total, room = 0.0, 1.0
     for k in range(len(weight)):
         if not weight[k] > 0:
             return False
         total += weight[k]
-    low, again = np.zeros(len(weight), dtype=np.bool_), floor > 0
+        low[k] = False
+    again = floor > 0
     while again:
         again = False
         for k in range(len(weight)):
@@ -102,12 +123,13 @@ def swap(field, k):
 
 
 @njit(cache=True, error_model="numpy")
-def maximise_full(stats, wide, belief, mean, cov, P):
+def maximise_full(stats, wide, belief, mean, cov, P, room):
     """`MvGaussian.mode`."""
     K, d = mean.shape
     free = belief.scale_kind == INVERSE
-    new, count, own, right, second = np.empty(cov.shape), np.empty(len(cov)), np.empty(d), np.empty(d), np.empty(d)
-    left, inverse, scatter = np.empty((d, d)), np.empty((d, d)), np.empty((d, d))
+    new, count = room.new, room.count[:, 0]
+    left, inverse, scatter = room.matrices[0], room.matrices[1], room.matrices[2]
+    own, right, second = room.vectors[0], room.vectors[1], room.vectors[2]
     for k in range(len(cov)):
         count[k] = belief.a[k, 0, 0]
         for i in range(d):
@@ -146,7 +168,7 @@ def maximise_full(stats, wide, belief, mean, cov, P):
             for j in range(i, d):
                 scatter[i, j] = scatter[j, i] = stats[f] - n * own[i] * own[j]
                 f += 1
-        if not resolved(scatter, second):
+        if not resolved(scatter, second, left):
             return False
         for i in range(d):
             for j in range(d):
@@ -166,10 +188,9 @@ def maximise_full(stats, wide, belief, mean, cov, P):
 
 
 @njit(cache=True, error_model="numpy")
-def resolved(scatter, second):
+def resolved(scatter, second, L):
     """Whether a scatter is clearly positive definite beside the moments about the origin that it came from."""
     d = len(second)
-    L = np.zeros((d, d))
     for i in range(d):
         for j in range(i + 1):
             rest = scatter[i, j]
@@ -185,11 +206,14 @@ def resolved(scatter, second):
 
 
 @njit(cache=True, error_model="numpy")
-def maximise_diagonal(stats, wide, belief, mean, scale):
+def maximise_diagonal(stats, wide, belief, mean, scale, room):
     """`Gaussian.mode`."""
     K, d = mean.shape
     free = belief.scale_kind != FIXED
-    ss, count = np.zeros((scale.shape[0], scale.shape[1])), np.zeros((scale.shape[0], scale.shape[1]))
+    ss, count = room.new, room.count
+    for k in range(scale.shape[0]):
+        for j in range(scale.shape[1]):
+            ss[k, j, 0] = count[k, j] = 0.0
     for k in range(K):
         n = stats[k * wide]
         for j in range(d):
@@ -206,19 +230,19 @@ def maximise_diagonal(stats, wide, belief, mean, scale):
             if not within > CLEAR * q:
                 return False
             k0, j0 = k % scale.shape[0], j % scale.shape[1]
-            ss[k0, j0] += within + n * (mean[k, j] - own) ** 2
+            ss[k0, j0, 0] += within + n * (mean[k, j] - own) ** 2
             count[k0, j0] += n
             if belief.mean_kind == CONJUGATE:
-                ss[k0, j0] += t * (mean[k, j] - belief.s[k, j]) ** 2
+                ss[k0, j0, 0] += t * (mean[k, j] - belief.s[k, j]) ** 2
                 count[k0, j0] += 1
     if free:
         for k in range(scale.shape[0]):
             for j in range(scale.shape[1]):
                 a, b, c = belief.a[k, j, 0], belief.b[k, j, 0], belief.c[k, j, 0]
                 if belief.scale_kind == INVERSE:
-                    top, below = 0.5 * ss[k, j] + b, 0.5 * count[k, j] + a
+                    top, below = 0.5 * ss[k, j, 0] + b, 0.5 * count[k, j] + a
                 else:
-                    top, mid = 2 * (ss[k, j] + 2 * b), count[k, j] + a
+                    top, mid = 2 * (ss[k, j, 0] + 2 * b), count[k, j] + a
                     below = mid + np.sqrt(mid**2 + 4 * c * top)
                 if not below > 0:
                     return False

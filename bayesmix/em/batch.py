@@ -125,7 +125,7 @@ class Batch:
         orders, firsts, us = np.empty((count, K), dtype=np.int64), np.empty(count, dtype=np.int64), np.empty((count, K))
         for i, child in enumerate(children):
             rng = np.random.default_rng(child)
-            orders[i], firsts[i], us[i, 1:] = rng.permutation(every), rng.choice(n), rng.random(K - 1)
+            orders[i], firsts[i], us[i, 1:] = rng.permutation(every), rng.integers(n), rng.random(K - 1)
         weight, mean, scale = (np.repeat(a, count, axis=0) for a in self._stacked([problem.outward(problem.central)]))
         sound, (x, _, row_weight) = np.empty(count, dtype=np.bool_), self.rows
         begin.begins(self.kind, x, row_weight, self.belief, problem.column_sd, orders, firsts, us[:, 1:],

@@ -7,7 +7,7 @@ needs care (rows that coincide, a component without rows or too narrow) the star
 import numpy as np
 from numba import njit
 
-from bayesmix.em.ascend import maximise
+from bayesmix.em.ascend import maximise, room_for
 from bayesmix.em.belief import dress
 from bayesmix.em.loop import moved
 from bayesmix.em.vector import up2, up4
@@ -68,7 +68,7 @@ def begins(kind, x, row_weight, belief, unit, orders, firsts, us, weight, mean, 
     F, n = len(belief.largest), x.shape[1]
     wide = up4(F)
     W, stats, P = np.zeros(up2(K) * wide), np.empty(up2(K) * wide), np.empty((scale.shape[1], d, d))
-    far, owner = np.empty(n), np.empty(n, dtype=np.int64)
+    far, owner, room = np.empty(n), np.empty(n, dtype=np.int64), room_for(mean[0], scale[0])
     for i in range(len(orders)):
         sound[i] = spread_out(x, unit, orders[i], firsts[i], us[i], far, owner)
         if not sound[i]:
@@ -79,7 +79,7 @@ def begins(kind, x, row_weight, belief, unit, orders, firsts, us, weight, mean, 
             if not np.isfinite(dress(kind, weight[i], mean[i], scale[i], belief, W, wide, P)):
                 sound[i] = False
                 break
-            if not maximise(kind, stats, wide, belief, weight[i], mean[i], scale[i], P):
+            if not maximise(kind, stats, wide, belief, weight[i], mean[i], scale[i], P, room):
                 sound[i] = False
                 break
             change = max(

@@ -44,32 +44,31 @@ class Belief(NamedTuple):
 def invert(V, P):
     """P = V^-1 of a positive definite matrix; returns log|V|, or NaN where V is nearly singular."""
     d = V.shape[0]
-    A = np.zeros((d, d))  # first L, V = L L^T, then its inverse
     log_det = 0.0
-    for i in range(d):
+    for i in range(d):  # the lower triangle of P holds first L, V = L L^T, ...
         for j in range(i + 1):
             rest = V[i, j]
             for k in range(j):
-                rest -= A[i, k] * A[j, k]
+                rest -= P[i, k] * P[j, k]
             if i == j:
                 if not rest > CLEAR * V[i, i]:
                     return np.nan
-                A[i, i] = np.sqrt(rest)
+                P[i, i] = np.sqrt(rest)
                 log_det += np.log(rest)
             else:
-                A[i, j] = rest / A[j, j]
-    for j in range(d):
-        A[j, j] = 1 / A[j, j]
+                P[i, j] = rest / P[j, j]
+    for j in range(d):  # ... then its inverse, ...
+        P[j, j] = 1 / P[j, j]
         for i in range(j + 1, d):
             rest = 0.0
             for k in range(j, i):
-                rest -= A[i, k] * A[k, j]
-            A[i, j] = rest / A[i, i]
-    for i in range(d):
+                rest -= P[i, k] * P[k, j]
+            P[i, j] = rest / P[i, i]
+    for i in range(d):  # ... whose line i no later line needs
         for j in range(i + 1):
             total = 0.0
             for k in range(i, d):
-                total += A[k, i] * A[k, j]
+                total += P[k, i] * P[k, j]
             P[i, j] = P[j, i] = total
     return log_det
 
@@ -99,17 +98,16 @@ def dress(kind, weight, mean, scale, belief, W, wide, P):
 def dress_full(weight, mean, cov, belief, W, wide, P):
     """The part of a full covariance."""
     K, d = mean.shape
-    value = 0.0
-    log_det = np.empty(len(cov))
-    for k in range(len(cov)):
-        log_det[k] = invert(cov[k], P[k])
-        if belief.scale_kind == INVERSE:
-            value -= 0.5 * belief.a[k, 0, 0] * log_det[k]
-            for i in range(d):
-                for j in range(d):
-                    value -= 0.5 * belief.b[k, i, j] * P[k, i, j]
+    value, log_det = 0.0, np.nan
     for k in range(K):
         home = k % len(cov)
+        if k < len(cov):
+            log_det = invert(cov[k], P[k])
+            if belief.scale_kind == INVERSE:
+                value -= 0.5 * belief.a[k, 0, 0] * log_det
+                for i in range(d):
+                    for j in range(d):
+                        value -= 0.5 * belief.b[k, i, j] * P[k, i, j]
         at, f, quadratic, bound, away = k * wide, 1 + d, 0.0, 0.0, 0.0
         for i in range(d):
             linear, pull = 0.0, 0.0
@@ -124,12 +122,12 @@ def dress_full(weight, mean, cov, belief, W, wide, P):
                 W[at + f] = -0.5 * P[home, i, j] if i == j else -P[home, i, j]
                 bound += abs(W[at + f]) * belief.largest[f]
                 f += 1
-        one = -0.5 * (quadratic + log_det[home] + d * LOG_2PI)
+        one = -0.5 * (quadratic + log_det + d * LOG_2PI)
         W[at] = one + np.log(weight[k])
         if not np.finfo(np.float64).eps * (bound + abs(one)) <= belief.tolerance:
             return np.nan
         if belief.mean_kind == CONJUGATE:
-            value -= 0.5 * (belief.t[k, 0] * away + log_det[home])
+            value -= 0.5 * (belief.t[k, 0] * away + log_det)
     return value
 
 

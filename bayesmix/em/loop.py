@@ -11,7 +11,7 @@ bayesmix/em/__pycache__.)
 import numpy as np
 from numba import njit
 
-from bayesmix.em.ascend import maximise
+from bayesmix.em.ascend import maximise, room_for
 from bayesmix.em.belief import dress
 from bayesmix.em.fused import rows, size_of_scratch, up2, up4
 
@@ -43,7 +43,7 @@ def climb(kind, x, label, row_weight, belief, betas, max_iter, tol, weight, mean
     F, n = len(belief.largest), x.shape[1]
     wide = up4(F)
     W, stats = np.zeros(up2(K) * wide), np.empty(up2(K) * wide)
-    P, scratch = np.empty((len(scale), d, d)), np.empty(size_of_scratch(K, F))
+    P, scratch, room = np.empty((len(scale), d, d)), np.empty(size_of_scratch(K, F)), room_for(mean, scale)
     old_weight, old_mean, old_scale = weight.copy(), mean.copy().ravel(), scale.copy().ravel()
     done, last, change, log_likelihood = 0, len(betas) - 1, np.inf, np.nan
     while True:
@@ -73,7 +73,7 @@ def climb(kind, x, label, row_weight, belief, betas, max_iter, tol, weight, mean
                 trace[done, 1] = log_likelihood + prior
             return (CONVERGED if settled else EXHAUSTED), done, log_likelihood
         done += 1
-        if not maximise(kind, stats, wide, belief, weight, mean, scale, P):
+        if not maximise(kind, stats, wide, belief, weight, mean, scale, P, room):
             break
     restore(weight, old_weight)
     restore(mean.ravel(), old_mean)
