@@ -14,10 +14,13 @@ and Extensions, section 4.2.
 
 import numpy as np
 
+from bayesmix.em import plain
 from bayesmix.em.engine import NOTHING
 from bayesmix.em.layout import Layout
 from bayesmix.em.tiles import Batch
+from bayesmix.spec.matrices import square, upper
 
+CELLS = 500_000  # products of features and of responsibilities held at a time
 ROWS = 2048  # rows whose scores are held at a time
 FIRST = 6e-6  # steps of first and second central differences, in units of each coordinate
 SECOND = 3e-4
@@ -85,6 +88,12 @@ def score_covariance(problem, theta, batch, at, layout, active):
     steps = steps_of(FIRST, at, layout)
     moved = np.concatenate([at + steps, at - steps])
     linear = by_features(problem, batch, at, steps)
+    if linear is not None:
+        slopes = np.zeros((model.components, len(total), linear.shape[2]))
+        for k in active:
+            slopes[k, :head, 0] = (np.array(active[:head]) == k) - w  # the first feature is 1
+            slopes[k, own[k]] = linear[:, k] / (2 * steps[np.arange(len(steps)), layout.read(k)])[:, None]
+        return pairwise(problem, theta, slopes, active)
     for start in range(0, len(problem.x), ROWS):
         rows = slice(start, min(start + ROWS, len(problem.x)))
         label = None if problem.log_label is None else problem.log_label[rows]
@@ -94,8 +103,6 @@ def score_covariance(problem, theta, batch, at, layout, active):
         weight = np.ones(len(r)) if problem.weight is None else problem.weight[rows]
         if not layout.groups:
             slopes = np.empty((0, len(r), model.components))
-        elif linear is not None:
-            slopes = np.einsum("nf,jkf->jnk", model.family.sufficient(problem.x[rows]), linear, optimize=True)
         else:
             log_f = batch.log_f(problem.x[rows], moved)
             slopes = log_f[: len(steps)] - log_f[len(steps) :]  # (groups, rows, K)
@@ -112,14 +119,47 @@ def score_covariance(problem, theta, batch, at, layout, active):
     return total
 
 
+def pairwise(problem, theta, slopes, active):
+    """sum_i weight_i Cov_k(a_ik) for scores that are linear in the features, a_ik = A_k phi_i; slopes: A, (K, p, F).
+
+    A covariance is a sum over pairs, where nothing cancels and of which one pass keeps F x F numbers each:
+
+        sum_(k<l) (A_k - A_l) N_kl (A_k - A_l)',   N_kl = sum_i weight_i r_ik r_il phi_i phi_i'.
+    """
+    model, n = problem.mixture, len(problem.x)
+    W = model.family.natural(np, **model.own(theta))
+    W[:, 0] += problem.log_weight(theta)
+    used = np.flatnonzero((slopes != 0).any(axis=(0, 1)))
+    (f, g), (k, l) = upper(len(used)), np.triu_indices(len(active), 1)
+    moments = np.zeros((len(k), len(f)))
+    size = int(min(max(CELLS / (len(f) + len(k)), 64), ROWS))
+    with plain.one_blas_thread():
+        for start in range(0, n if len(k) else 0, size):
+            rows = slice(start, min(start + size, n))
+            phi = plain.features(problem, rows)
+            r = W @ phi
+            if problem.log_label is not None:
+                r += np.maximum(problem.log_label[rows].T, -1e30)
+            r = r[active]
+            plain.soften_in_place(r, 1.0)
+            phi, pairs = phi[used], r[k] * r[l]
+            if problem.weight is not None:
+                pairs *= problem.weight[rows]
+            moments += pairs @ (phi[f] * phi[g]).T
+    total, at = np.zeros((slopes.shape[1],) * 2), square(len(used))
+    for pair, one in enumerate(moments):
+        apart = slopes[active[k[pair]]][:, used] - slopes[active[l[pair]]][:, used]
+        total += apart @ one[at] @ apart.T
+    return total
+
+
 def by_features(problem, batch, at, steps):
     """W(at + step) - W(at - step), (groups, K, F), if its products with the features are as good as differences of
     `logpdf` and there are rows enough for them to be faster; else None.
     """
     if not problem.exponential or len(problem.x) <= ROWS or not len(steps):
         return None
-    W, sample = batch.natural(at[None])[0], problem.mixture.family.sufficient(problem.x[:ROWS])
-    if not (np.abs(W) @ np.abs(sample).max(axis=0)).max() < LARGE:
+    if not (np.abs(batch.natural(at[None])[0]) @ problem.largest).max() < LARGE:
         return None
     W = batch.natural(np.concatenate([at + steps, at - steps]))
     return W[: len(steps)] - W[len(steps) :]

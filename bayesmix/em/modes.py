@@ -24,6 +24,7 @@ RIDGE = 1e-5  # the same for two points on a ridge, where the last digits are sl
 SAME_THETA = 1e-3  # and whose parameters differ by less relative to their field's size, are one
 LARGEST_HESSIAN = 400  # parameters; beyond this the numeric Hessian is not taken
 SMALL_HESSIAN = 150  # parameters up to which it is taken whatever the number of rows
+ENOUGH = 100_000  # rows by which components are matched
 DEAREST = 2e8  # rows x parameters^2 up to which a larger one is, about a second
 
 
@@ -140,6 +141,7 @@ def match(problem, reference, theta, blocks=None):
 
     Nearest in expected agreement of the responsibilities, sum_ik r_ik(reference) r_i,perm(k)(theta).
     """
+    problem = problem.thinned(ENOUGH)
     a, _ = problem.responsibilities(problem.inward(reference))
     b, _ = problem.responsibilities(problem.inward(theta))
     return assign(problem, a, b, blocks)

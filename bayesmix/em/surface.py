@@ -133,6 +133,26 @@ class Surface:
             total += self._log_jacobian(self._all(u))
         return total
 
+    def _extra_hessian(self, u):
+        """The Hessian of `_extra`: soft constraints by differences, in the coordinates that they read alone."""
+        out = np.zeros((len(u), len(u)))
+        if self._soft:
+
+            def soft(v, at=slice(None)):
+                there = u.copy()
+                there[at] = v
+                return sum(c.logp(self.theta(there)) for c in self._soft)
+
+            here = soft(u)
+            read = np.flatnonzero([soft(u + e) != here for e in 3e-4 * np.eye(len(u))])
+            out[np.ix_(read, read)] = _plain_hessian(lambda v: soft(v, read), u[read])
+        if self.jacobian and self._linear is None:
+            model = self.problem.mixture
+            own = model.family.jacobian_curvature(self._all(u) * self._units, model.own(self.like))
+            own = own * np.outer(self._units, self._units)
+            out[self.head :, self.head :] += own[np.ix_(self._free, self._free)]
+        return out
+
     def _log_jacobian(self, v):
         model = self.problem.mixture
         return model.family.log_jacobian(v * self._units, model.own(self.like))
@@ -220,7 +240,7 @@ class Surface:
             keep = np.concatenate([np.arange(h), h + self._free])
             out = out[np.ix_(keep, keep)]
             if self._has_extra:
-                out = out + _plain_hessian(self._extra, u)
+                out = out + self._extra_hessian(u)
         return out
 
     # ---- climbing ---------------------------------------------------------------------------

@@ -31,6 +31,11 @@ class Support(ABC):
     def log_jacobian(self, u, shape):
         """log |d value / d u|, a float."""
 
+    def curvature(self, u, shape):
+        """Second derivatives of `log_jacobian`, one matrix per event: (events, m, m) for m coordinates of u."""
+        m = int(np.prod(self.free(shape)[len(shape) - self.event_ndim :]))
+        return np.zeros((u.size // max(m, 1), m, m))
+
     @abstractmethod
     def contains(self, value):
         """Whether every event lies strictly inside."""
@@ -107,6 +112,9 @@ class Unit(_Scalar):
     def log_jacobian(self, u, shape):
         return float(-np.sum(np.logaddexp(0, u) + np.logaddexp(0, -u)))
 
+    def curvature(self, u, shape):
+        return -0.5 / np.cosh(0.5 * np.clip(u.reshape(-1, 1, 1), -700, 700)) ** 2
+
     def contains(self, value):
         return bool(((value > 0) & (value < 1)).all())
 
@@ -135,6 +143,10 @@ class Simplex(Support):
 
     def log_jacobian(self, u, shape):
         return float(np.log(self.from_real(u, shape)).sum())
+
+    def curvature(self, u, shape):
+        w = self.from_real(u, shape).reshape(-1, shape[-1])[:, :-1]
+        return -shape[-1] * (w[:, :, None] * np.eye(shape[-1] - 1) - w[:, :, None] * w[:, None, :])
 
     def contains(self, value):
         return bool((value > 0).all() and np.allclose(value.sum(axis=-1), 1, rtol=0, atol=1e-9))

@@ -36,7 +36,7 @@ WEIGHTS = {"flat": F(), "dirichlet": bm.Dirichlet([2.0, 3.0, 1.5]), "fixed": bm.
 LIMITS = {
     "by mean": ("default", (bm.Order("mean", by=1),)),
     "by mean, floor": ("conjugate", (bm.Order("mean", by=0), bm.MinWeight(0.3))),
-    "floor": ("VII", (bm.MinWeight(0.25), bm.MinWeight(0.3))),
+    "floor": ("VII", (bm.MinWeight(0.25), bm.MinWeight(0.3, enforce="potential"))),
     "by weight": ("VVI", (bm.Order("weight"), bm.MinWeight(0.1))),
     "by cov": ("VVV", (bm.Order("cov", by=1, enforce="potential"),)),
     "by sd": ("sd", (bm.Order("sd", by=1),)),

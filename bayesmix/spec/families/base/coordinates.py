@@ -35,6 +35,18 @@ class Coordinates:
                 at += size
         return total
 
+    def jacobian_curvature(self, u, like):
+        """The second derivatives of `log_jacobian`, (p, p)."""
+        out, at = np.zeros((len(u), len(u))), 0
+        for p in self.parameters.values():
+            if p.free:
+                shape = like[p.name].shape
+                size = int(np.prod(p.support.free(shape)))
+                for block in p.support.curvature(u[at : at + size].reshape(p.support.free(shape)), shape):
+                    to = at + len(block)
+                    out[at:to, at:to], at = block, to
+        return out
+
     def maximise(self, objective, theta):
         """theta after a numeric ascent of objective(theta), or the old theta if it failed to rise."""
         u = self.vector(theta)
