@@ -14,9 +14,9 @@ from math import factorial, prod
 
 import numpy as np
 
-from bayesmix.em.engine import COLLAPSED, FALL, change
+from bayesmix.em.engine import COLLAPSED, EXHAUSTED, FALL, change
 from bayesmix.em.kinds import exchangeable_twins, indistinct, kind_of
-from bayesmix.em.polish import EDGE, EMPTY, settle
+from bayesmix.em.polish import CHEAP, EDGE, EMPTY, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
@@ -176,6 +176,8 @@ def _examine(problem, run, keep_twins, soft):
         return replace(nan, gradient_norm=0.0, definite=True, log_mass=mass, u=np.empty(0), cov_u=np.empty((0, 0)))
     if p > LARGEST_HESSIAN or (p > SMALL_HESSIAN and dear(problem, p)):
         return replace(nan, reason=f"{p} parameters are too many for the numeric Hessian of {len(problem.x)} rows")
+    if run.status == EXHAUSTED and len(problem.x) * p > CHEAP:
+        return replace(nan, reason=f"EM ended at max_iter, and of {len(problem.x)} rows Newton finishes no such climb")
     top = settle(problem, theta, keep_twins)
     kind = kind_of(problem, top.theta, top.counts)
     if kind == "interior" and not top.maximum and indistinct(problem, top.theta):
