@@ -10,6 +10,7 @@ References: Tierney & Kadane (1986), JASA 81:82-86; Kass & Raftery (1995), JASA 
 """
 
 from dataclasses import dataclass, replace
+from itertools import permutations
 from math import factorial, prod
 
 import numpy as np
@@ -149,13 +150,20 @@ def match(problem, reference, theta, blocks=None):
 
 def assign(problem, a, b, blocks=None):
     """The permutation, within exchangeable blocks, that brings responsibilities b (n, K) nearest to a (n, K)."""
-    from scipy.optimize import linear_sum_assignment  # half a second that not every fit needs
-
     perm, overlap = np.arange(problem.mixture.components), a.T @ b
     for block in problem.blocks_of_components if blocks is None else blocks:
         block = np.array(block)
-        perm[block] = block[linear_sum_assignment(-overlap[np.ix_(block, block)])[1]]
+        perm[block] = block[heaviest(overlap[np.ix_(block, block)])]
     return perm
+
+
+def heaviest(gain):
+    """The permutation p that maximises sum_i gain[i, p_i]."""
+    if len(gain) <= 3:  # at most six to try, against half a second to import the solver
+        return np.array(max(permutations(range(len(gain))), key=lambda p: gain[np.arange(len(gain)), p].sum()))
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(-gain)[1]
 
 
 def _examine(problem, run, keep_twins, soft):

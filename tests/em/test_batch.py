@@ -41,7 +41,6 @@ LIMITS = {
     "by cov": ("VVV", (bm.Order("cov", by=1, enforce="potential"),)),
     "by sd": ("sd", (bm.Order("sd", by=1),)),
     "shared scale": ("EEE", (bm.Order("mean", by=0),)),
-    "of unlike components": ("per component", (bm.Order("mean", by=0),)),
     "by mean, fixed weights": ("var", (bm.Order("mean", by=1),)),
 }
 
@@ -91,7 +90,7 @@ def test_under_every_option(family, weight, label, row_weight, stiffness, faithf
 
 @pytest.mark.parametrize("limit", list(LIMITS))
 def test_under_an_order_and_a_floor(limit, faithful):
-    """Like the engine restart for restart; an order that may not be restored by sorting sends a climb to it."""
+    """Like the engine, restart for restart."""
     family, constraints = LIMITS[limit]
     problem = problem_of(family, faithful, "fixed" if "fixed" in limit else "flat", constraints=constraints)
     assert batch.suits(problem)
@@ -101,6 +100,21 @@ def test_under_an_order_and_a_floor(limit, faithful):
     children = np.random.SeedSequence(5).spawn(6)
     for theta, child in zip(batch.Batch.of(problem).starts("kmeans++", children), children, strict=True):
         assert engine.change(starts.draw("kmeans++", problem, np.random.default_rng(child)), theta) < 1e-9
+
+
+def test_an_order_that_sorting_may_not_restore(faithful):
+    """Unlike components are only looked at: in order they climb on, out of order the climb is the engine's."""
+    problem = problem_of("per component", faithful, constraints=(bm.Order("mean", by=1),))
+    assert batch.suits(problem) and not batch.Limits.of(problem).sorts
+    theta = problem.outward(problem.central)
+    fine = theta | {"mean": np.array([[2.0, 50.0], [4.0, 74.0], [4.4, 82.0]])}
+    (fast,), slow = batch.Batch.of(problem).climb([fine], max_iter=3), engine.run(problem, fine, max_iter=3)
+    agree(fast, slow)
+    *_, (how, _, _) = next(batch.Batch.of(problem)._together([fine], np.ones(1), 3, 0.0))
+    assert how != batch.CARE
+    broken = theta | {"mean": np.array([[4.4, 50.0], [2.0, 60.0], [2.0, 60.1]])}
+    *_, (how, _, _) = next(batch.Batch.of(problem)._together([broken], np.ones(1), 3, 0.0))
+    assert how == batch.CARE
 
 
 def test_an_order_is_restored_on_the_way(faithful):

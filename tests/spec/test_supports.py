@@ -57,6 +57,23 @@ def test_log_jacobian(name):
     assert s.log_jacobian(u, value.shape) == pytest.approx(exact, abs=1e-7)
 
 
+@pytest.mark.parametrize("name", VALUES)
+def test_curvature_of_the_log_jacobian(name):
+    """Second differences, with step 1e-4 known to 1e-7 and to rounding, 4 eps s / 1e-8."""
+    s, value = supports.SUPPORTS[name], VALUES[name]
+    u, shape = np.array(s.to_real(value)), value.shape
+    blocks, at = s.curvature(u, shape), 0
+    curve = np.zeros((u.size, u.size))
+    for block in blocks:
+        curve[at : at + len(block), at : at + len(block)] = block
+        at += len(block)
+    assert at == u.size
+    e = 1e-4 * np.eye(u.size).reshape(u.size, *u.shape)
+    f = [[s.log_jacobian(u + a + b, shape) + s.log_jacobian(u - a - b, shape) for b in e] for a in e]
+    g = [[s.log_jacobian(u + a - b, shape) + s.log_jacobian(u - a + b, shape) for b in e] for a in e]
+    np.testing.assert_allclose(curve, (np.array(f) - g) / 4e-8, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "name,outside",
     [

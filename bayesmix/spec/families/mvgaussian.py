@@ -204,7 +204,7 @@ class MvGaussian(ExponentialFamily):
         With `ConjugateNormal` and `InverseWishart` this is the exact joint mode,
         V_k = (scale + B_k + W_k) / (df + n_k + d + 2).
         """
-        K, d = mean.shape
+        d = mean.shape[1]
         n, s = stats[:, 0], stats[:, 1 : d + 1]
         second = stats[:, d + 1 :][:, square(d)]
         prior = self.parameters["cov"].prior
