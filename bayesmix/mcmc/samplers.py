@@ -23,6 +23,34 @@ def unconstrained_start(pymc_model, theta):
     return np.concatenate([np.ravel(point[v.name]) for v in pymc_model.value_vars]).astype(np.float64)
 
 
+def unconstrained_function(pymc_model):
+    """The function from theta to name -> value in PyMC's unconstrained coordinates: `unconstrained_start` for many.
+
+    theta must hold every free variable of the model.
+    """
+    import pytensor
+    from pytensor.graph.replace import graph_replace
+
+    natural, values = {rv: rv.type(name=rv.name) for rv in pymc_model.free_RVs}, []
+    for rv, value in natural.items():
+        transform = pymc_model.rvs_to_transforms[rv]
+        values.append(value if transform is None else transform.forward(value, *rv.owner.inputs))
+    values = graph_replace(values, natural, strict=False)  # a transform may read other fields
+    evaluate = pytensor.function(list(natural.values()), values, mode="FAST_COMPILE", on_unused_input="ignore")
+    names = [v.name for v in pymc_model.value_vars]
+
+    def unconstrained(theta):
+        with np.errstate(all="ignore"):
+            return dict(zip(names, evaluate(*(theta[rv.name] for rv in natural)), strict=True))
+
+    return unconstrained
+
+
+def flat(point):
+    """The values of a point as one array (p,)."""
+    return np.concatenate([np.ravel(value) for value in point.values()]).astype(np.float64)
+
+
 def inside(pymc_model, point):
     """Raise InputError where a start lies on the edge of a support, infinitely far out for NUTS."""
     if np.isfinite(point).all():
@@ -35,13 +63,16 @@ def inside(pymc_model, point):
         at += size
 
 
-def natural_function(pymc_model):
-    """The function from unconstrained draws u (draws, p) to field -> (draws, ...) natural values."""
+def natural_function(pymc_model, shapes=None):
+    """The function from unconstrained draws u (draws, p) to field -> (draws, ...) natural values.
+
+    shapes: name -> shape of the unconstrained values, where they are known; to find them takes a compilation.
+    """
     import pytensor
     import pytensor.tensor as pt
     from pytensor.graph.replace import vectorize_graph
 
-    values, fields, shapes = pymc_model.value_vars, [], pymc_model.eval_rv_shapes()
+    values, fields, shapes = pymc_model.value_vars, [], shapes or pymc_model.eval_rv_shapes()
     for rv in pymc_model.free_RVs:
         transform, value = pymc_model.rvs_to_transforms[rv], pymc_model.rvs_to_values[rv]
         fields.append(value if transform is None else transform.backward(value, *rv.owner.inputs))
@@ -75,14 +106,18 @@ def nutpie_sampler(job):
     with warnings.catch_warnings():
         hush()
         import nutpie
+        import pytensor
 
-        points = [unconstrained_start(job.model, theta) for theta in job.starts]
-        p = len(points[0])
-        compiled, natural = density(job.model, p), natural_function(job.model)
+        with pytensor.config.change_flags(cxx=""):  # beside numba's, what runs once is not worth a C compiler
+            unconstrained = unconstrained_function(job.model)
+            first = unconstrained(job.starts[0])
+            points, p = [flat(unconstrained(theta)) for theta in job.starts], len(flat(first))
+            compiled = density(job.model, p, first)
+            natural = natural_function(job.model, {name: value.shape for name, value in first.items()})
         changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
         if p > LARGE and job.modes is not None:
             try:
-                changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
+                changes = whitening(compiled.evaluate, [flat(unconstrained(theta)) for theta in job.modes])
                 how = {"adaptation": "diagonal", "whitened": "Laplace"}
             except ArithmeticError as error:
                 how = {"adaptation": "low rank", "whitened": f"no: {error}"}
