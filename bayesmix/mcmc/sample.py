@@ -26,6 +26,7 @@ SAMPLERS = {
     "nutpie": nutpie_sampler, "pymc": pymc_sampler, "numpyro": numpyro_sampler, "gibbs": gibbs_sampler,
     "explicit": explicit_sampler,
 }  # fmt: skip
+CERTIFIED = 50_000  # rows x prior draws of the certificate that a fit carries: of 5 to 50 draws
 REQUIRED = {"numpyro": require_numpyro, "explicit": refuse_weights}  # checked before anything is computed
 
 
@@ -131,8 +132,9 @@ def run(model, data, asked, start, box, workers, progress):
         starts, homes = place_chains(model, problem, data, em, start, chains, np.random.default_rng(start_seed))
         if box:
             box.begin(model, data, starts, homes, em)
+    few = int(np.clip(CERTIFIED // data.n, 5, 50))
     passport = (kernel_certificate(problem, data, asked["seed"]) if gibbs
-                else certificate(model, data, draws=50, seed=asked["seed"]))  # fmt: skip
+                else certificate(model, data, draws=few, seed=asked["seed"]))  # fmt: skip
     job = Job(
         model if gibbs else model.to_pymc(data, latent_of(asked["sampler"])), data, starts,
         np.random.SeedSequence(int(chain_seed)).generate_state(chains), asked["draws"], asked["tune"],
