@@ -132,7 +132,7 @@ def ours(task, name, seeds, tune, draws):
     starts = [disperse(problem, em.optima[h], rng) for rng in rngs for h in homes]
     chain_seeds = np.concatenate([rng.integers(2**31, size=CHAINS) for rng in rngs])
     job = Job(
-        model if name == "gibbs" else model.to_pymc(task.data), task.data, starts, chain_seeds, draws, tune, 0.9, 2,
+        model if name == "gibbs" else model.to_pymc(task.data), task.data, starts, chain_seeds, draws, tune, None, 2,
         model.components * task.data.n, modes=[em.optima[h].theta for h in homes] * len(seeds),
     )  # fmt: skip
     sampler = SAMPLERS[name](job)

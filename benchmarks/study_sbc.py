@@ -21,6 +21,7 @@ SETTINGS = {"replicates": 100, "draws": 99, "thin": 4, "tune": 100, "seed": 20_2
 ROWS = 40
 
 gaussian = bm.Gaussian(mean=bm.Normal(0, 3), var=bm.InverseGamma(3, 2))
+apart = bm.Gaussian(mean=bm.Normal([[0.0], [1.0]], 2), var=bm.InverseGamma(3, 2))
 full = bm.MvGaussian(mean=bm.Normal(0, 3), cov=bm.InverseWishart(5, 2.0))
 poisson = bm.Poisson(rate=bm.Gamma(2, 0.5))
 bernoulli = bm.Bernoulli(prob=bm.Beta(1, 1))
@@ -36,6 +37,7 @@ def shape(d, labelled=0):
 CASES = {
     "Gaussian": (gaussian, (), shape(1), {}),
     "Gaussian, ordered means and a floor": (gaussian, (bm.Order("mean"), floor), shape(1), {}),
+    "Gaussian, means of unlike priors in order": (apart, (bm.Order("mean"),), shape(1), {}),
     "Gaussian, 6 rows labelled": (gaussian, (), shape(1, labelled=6), {}),
     "Gaussian, 2-D, full covariances": (full, (), shape(2), {}),
     "Poisson": (poisson, (), shape(1), {}),

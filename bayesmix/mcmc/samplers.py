@@ -11,6 +11,7 @@ from bayesmix.mcmc.chains import Chain, Job, Sampler, run_chains  # noqa: F401  
 from bayesmix.mcmc.whiten import whitening
 
 LARGE = 20  # dimensions above which a diagonal metric is not enough
+CAREFUL, ROUND = 0.9, 0.8  # target acceptance rates: in general, and in whitened coordinates
 NAP = 0.05  # seconds between two looks at whether a running chain should stop
 
 
@@ -123,6 +124,7 @@ def nutpie_sampler(job):
                 how = {"adaptation": "low rank", "whitened": f"no: {error}"}
         elif p > LARGE:
             how = {"adaptation": "low rank"}
+        how["target_accept"] = job.target_accept or (ROUND if how.get("whitened") == "Laplace" else CAREFUL)
 
     def one(number, stop, tick):
         inside(job.model, points[number])
@@ -131,7 +133,7 @@ def nutpie_sampler(job):
             hush()
             run = nutpie.sample(
                 model, draws=job.draws, tune=job.tune, chains=1, cores=1, seed=int(job.seeds[number]),
-                progress_bar=False, target_accept=job.target_accept, save_warmup=False, blocking=False,
+                progress_bar=False, target_accept=how["target_accept"], save_warmup=False, blocking=False,
                 adaptation="low_rank" if how["adaptation"] == "low rank" else "diag",
                 progress_callback=lambda state: tick(state[0].finished_draws / state[0].total_draws),
             )  # fmt: skip
@@ -151,7 +153,7 @@ def pymc_sampler(job):
     import pymc as pm
 
     own = [{rv.name: s[rv.name] for rv in job.model.free_RVs if rv.name in s} for s in job.starts]
-    total = job.draws + job.tune
+    total, accept = job.draws + job.tune, job.target_accept or CAREFUL
 
     def one(number, stop, tick):
         def heed(trace, draw):
@@ -164,11 +166,11 @@ def pymc_sampler(job):
             tree = pm.sample(
                 draws=job.draws, tune=job.tune, chains=1, cores=1, random_seed=int(job.seeds[number]),
                 initvals=own[number], init="adapt_diag", nuts_sampler="pymc",
-                nuts={"target_accept": job.target_accept}, quiet=True, compute_convergence_checks=False, callback=heed,
+                nuts={"target_accept": accept}, quiet=True, compute_convergence_checks=False, callback=heed,
             )  # fmt: skip
         return chain_of(tree, lambda tree: {n: v.values[0] for n, v in tree["posterior"].data_vars.items()})
 
-    return Sampler(one, {"adaptation": "diagonal"})
+    return Sampler(one, {"adaptation": "diagonal", "target_accept": accept})
 
 
 def chain_of(tree, fields):
@@ -176,7 +178,7 @@ def chain_of(tree, fields):
     if "posterior" not in tree or tree["posterior"].sizes.get("draw", 0) == 0:
         return Chain({})
     stats = tree["sample_stats"].data_vars.items()
-    return Chain(fields(tree), {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "bif"})
+    return Chain(fields(tree), {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "biuf"})
 
 
 def hush():
