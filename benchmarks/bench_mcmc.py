@@ -1,27 +1,31 @@
-"""Sampling beside hand-written models: the same data, the same priors, the same number of draws.
+"""Sampling beside hand-written models: the same data, the same priors, each sampler under its own defaults.
 
-    python benchmarks/bench_mcmc.py            about fifteen minutes; writes benchmarks/RESULTS_MCMC.md as it goes
-    python benchmarks/bench_mcmc.py --quick    one small problem, few draws of Gibbs alone, unguarded
+    python benchmarks/bench_mcmc.py             about nine minutes; writes benchmarks/RESULTS_MCMC.md as it goes
+    python benchmarks/bench_mcmc.py --rehearse  every cell once, few draws, unguarded: does each of them run?
+    python benchmarks/bench_mcmc.py --quick     one small problem by Gibbs alone, unguarded
 
 Two things are measured: the log density with its gradient (medians of clean samples, `guard.py`), and effective
 samples per second: bulk ESS of the worst label-invariant quantity (log likelihood, sorted weights, log density at
-five rows), divided by the seconds of sampling, and by those of compiling and sampling together. The hand-written
-models are `pm.NormalMixture`, and `pm.Mixture` of a list of MvNormal or of one batched MvNormal; their priors are
-the very random variables of ours. A run during which others used the machine is marked.
+five rows), divided by the seconds of sampling, and by those of the whole way: for ours the EM restarts, building
+and compiling the model and sampling, for the others building, compiling and sampling. The hand-written models are
+`pm.NormalMixture`, and `pm.Mixture` of a list of MvNormal or of one batched MvNormal (`rivals.py`). PyTensor's and
+numba's caches on disk are warm where an earlier run has filled them. A run during which others used the machine is
+marked. What matters most comes first, and no cell is begun after `--minutes`.
 """
 
 import argparse
 import os
 import platform
+import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
-from statistics import median
+from importlib.util import find_spec
 
-import guard
 import numpy as np
+from cells import Cell, Gradients, Report, Run, timed
+from rivals import hand_written
 
 import bayesmix as bm
 from bayesmix.em.kernel import Problem
@@ -30,20 +34,30 @@ from bayesmix.mcmc.pack import passes
 from bayesmix.mcmc.sample import SAMPLERS
 from bayesmix.mcmc.starts import disperse, place
 
-HERE = Path(__file__).parent
-CHAINS, DRAWS, TUNE = 4, 1000, 1000
-GIBBS_DRAWS = 5000
+CHAINS = 4
 
 
 @dataclass(frozen=True)
 class Task:
-    """A problem: its name, data and model, and which rivals can be waited for."""
+    """A problem: its name, data and model, who samples it, and whether its groups are separated."""
 
     name: str
     data: bm.Data
     model: bm.Mixture
     rivals: tuple  # of "nutpie", "pymc", "explicit"
     separated: bool = True
+    gibbs_draws: int = 5000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Seeds, and warm-up and kept draws per chain: ours, Gibbs', the hand-written models', the explicit model's."""
+
+    seeds: tuple = (1, 2, 3)
+    ours: tuple = (500, 1000)  # the defaults of fit_mcmc
+    gibbs_tune: int = 500
+    theirs: tuple = (1000, 1000)  # the defaults of pm.sample
+    explicit: tuple = (200, 200)  # a minute for every thousand
 
 
 def line(n, K, gap, seed=0):
@@ -75,60 +89,15 @@ def full(d, K):
     )  # fmt: skip
 
 
-def tasks(quick):
-    faithful = bm.Data(standard(bm.datasets.old_faithful().x))
-    if quick:
-        return [Task("1-D, K = 2, n = 60", bm.Data(line(60, 2, 5)), one_d(2), ())]
-    galaxies = bm.Data(standard(bm.datasets.galaxies().x))
+def tasks():
+    faithful, galaxies = (bm.Data(standard(d.x)) for d in (bm.datasets.old_faithful(), bm.datasets.galaxies()))
     return [
-        Task("2-D, K = 2, n = 272", faithful, full(2, 2), ("nutpie", "pymc", "explicit")),
+        Task("5-D, K = 4, n = 5000", bm.Data(standard(blobs(5000, 5, 4))), full(5, 4), (), gibbs_draws=1500),
+        Task("2-D, K = 2, n = 272", faithful, full(2, 2), ("nutpie", "explicit", "pymc")),
+        Task("2-D, K = 3, n = 2000", bm.Data(standard(blobs(2000, 2, 3))), full(2, 3), ("nutpie",), gibbs_draws=2500),
         Task("1-D, K = 2, n = 500", bm.Data(standard(line(500, 2, 2))), one_d(2), ("nutpie", "pymc"), False),
         Task("galaxies, K = 3, n = 82", galaxies, one_d(3), ("nutpie", "pymc"), False),
-        Task("2-D, K = 3, n = 2000", bm.Data(standard(blobs(2000, 2, 3))), full(2, 3), ("nutpie",)),
-        Task("5-D, K = 4, n = 5000", bm.Data(standard(blobs(5000, 5, 4))), full(5, 4), ()),
     ]
-
-
-# ---- the hand-written models -----------------------------------------------------------------------------
-
-
-def priors(task):
-    """The free random variables of our own model: inside a `with pm.Model(coords=...)`."""
-    mixture, theta = task.model.resolve(task.data), {}
-    theta["weight"] = mixture.weight.rv("weight", theta, mixture.dims("weight"))
-    for name in mixture.family.order:
-        prior = mixture.family.parameters[name].prior
-        theta[name] = prior.rv(name, mixture.family.scope(name, theta), mixture.dims(name))
-    return theta
-
-
-def hand_written(task, form):
-    """A `pm.Model` as a user would write it: form "mixture" (or the 1-D NormalMixture), "batched" or "explicit"."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    mixture, x = task.model.resolve(task.data), task.data.x
-    K, d = mixture.components, task.data.d
-    coords = mixture.coords(task.data)
-    with pm.Model(coords={dim: coords[dim] for dim in ("component", "feature", "feature2") if dim in coords}) as model:
-        theta = priors(task)
-        weight = theta["weight"]
-        if form == "explicit":
-            z = pm.Categorical("z", weight, shape=len(x))
-        if d == 1:
-            mean, sd = theta["mean"][:, 0], pt.sqrt(theta["var"][:, 0])
-            if form == "explicit":
-                pm.Normal("x", mean[z], sd[z], observed=x[:, 0])
-            else:
-                pm.NormalMixture("x", weight, mean, sd, observed=x[:, 0])
-        elif form == "batched":
-            pm.Mixture("x", weight, pm.MvNormal.dist(theta["mean"], chol=pt.linalg.cholesky(theta["cov"])), observed=x)
-        elif form == "mixture":
-            parts = [pm.MvNormal.dist(theta["mean"][k], chol=pt.linalg.cholesky(theta["cov"][k])) for k in range(K)]
-            pm.Mixture("x", weight, parts, observed=x)
-        else:
-            pm.MvNormal("x", theta["mean"][z], chol=pt.linalg.cholesky(theta["cov"])[z], observed=x)
-    return model
 
 
 # ---- effective samples -----------------------------------------------------------------------------------
@@ -154,81 +123,54 @@ def worst_ess(task, fields):
     return min(float(v) for v in ess(data).data_vars.values())
 
 
-@dataclass(frozen=True)
-class Run:
-    """Seconds of compiling and sampling, worst ESS, and whether the machine was quiet meanwhile."""
-
-    compiling: float
-    sampling: float
-    ess: float
-    quiet: bool = True
-
-    @property
-    def rate(self):
-        return self.ess / self.sampling
-
-    @property
-    def total(self):
-        return self.ess / (self.sampling + self.compiling)
-
-
-def timed(call):
-    """(what it returned, wall seconds, whether others used less than 12 % of a core)."""
-    foreign, mine, begin = guard.busy(), guard.own(), time.perf_counter()
-    value = call()
-    wall = time.perf_counter() - begin
-    others = 0.0 if foreign is None else (guard.busy() - foreign) - (guard.own() - mine)
-    return value, wall, others <= guard.LIMIT * wall + 2 / guard.TICK
-
-
-def ours(task, name, seeds, draws, tune):
+def ours(task, name, seeds, tune, draws):
     """Runs by one of our samplers, compiled once, chains over the EM optima."""
+    begin = time.perf_counter()
     model = task.model.resolve(task.data)
     problem, em = Problem.of(model, task.data), bm.fit_em(model, task.data, seed=0)
-    homes = place(em.optima, CHAINS)
-
-    def job(seed):
-        rng = np.random.default_rng(seed)
-        starts = [disperse(problem, em.optima[h], rng) for h in homes]
-        target = model if name == "gibbs" else pymc_model
-        return Job(target, task.data, starts, rng.integers(2**31, size=CHAINS), draws, tune, 0.9, 2,
-                   model.components * task.data.n, modes=[em.optima[h].theta for h in homes])  # fmt: skip
-
-    begin = time.perf_counter()
-    pymc_model = None if name == "gibbs" else model.to_pymc(task.data)
-    sampler = SAMPLERS[name](job(seeds[0]))
-    short = Job(**{**vars(job(seeds[0])), "draws": 2, "tune": 2})  # numba's share of the compilation
-    run_chains(SAMPLERS[name](short), short, problem) if name == "gibbs" else None
-    compiling, runs = time.perf_counter() - begin, []
-    for seed in seeds:
-        own = job(seed)
-        sampler = SAMPLERS[name](own)
-        result, wall, quiet = timed(lambda s=sampler, j=own: run_chains(s, j, problem))
+    homes, rngs = place(em.optima, CHAINS), [np.random.default_rng(seed) for seed in seeds]
+    starts = [disperse(problem, em.optima[h], rng) for rng in rngs for h in homes]
+    chain_seeds = np.concatenate([rng.integers(2**31, size=CHAINS) for rng in rngs])
+    job = Job(
+        model if name == "gibbs" else model.to_pymc(task.data), task.data, starts, chain_seeds, draws, tune, None, 2,
+        model.components * task.data.n, modes=[em.optima[h].theta for h in homes] * len(seeds),
+    )  # fmt: skip
+    sampler = SAMPLERS[name](job)
+    if name == "gibbs":  # numba's share of the compilation
+        short = replace(job, draws=2, tune=2, starts=starts[:1])
+        run_chains(SAMPLERS[name](short), short, problem)
+    setting_up, runs = time.perf_counter() - begin, []
+    for i in range(len(seeds)):
+        first = i * CHAINS
+        part = replace(job, starts=starts[first : first + CHAINS], seeds=chain_seeds[first : first + CHAINS])
+        own = replace(sampler, one=lambda number, *rest, at=first: sampler.one(at + number, *rest))
+        result, wall, quiet = timed(lambda s=own, j=part: run_chains(s, j, problem))
+        if result.failed:
+            raise RuntimeError(f"chains failed: {result.failed}")
         fields = {n: np.stack([c.draws[n] for c in result.chains.values()]) for n in result.chains[0].draws}
-        runs.append(Run(compiling, wall, worst_ess(task, fields), quiet))
+        runs.append(Run(setting_up, wall, worst_ess(task, fields), quiet))
     return runs
 
 
-def theirs(task, how, seeds, draws, tune):
+def theirs(task, how, seeds, tune, draws):
     """Runs of the hand-written model under nutpie's or PyMC's defaults, or with explicit allocations."""
     import pymc as pm
 
-    form = "explicit" if how == "explicit" else "mixture"
     begin = time.perf_counter()
-    model = hand_written(task, form)
+    model = hand_written(task, "explicit" if how == "explicit" else "mixture")
     names, runs = [rv.name for rv in model.free_RVs if rv.name != "z"], []
     if how == "nutpie":
         import nutpie
 
         compiled = nutpie.compile_pymc_model(model)
-    compiling = time.perf_counter() - begin
+    setting_up = time.perf_counter() - begin
     for seed in seeds:
         if how == "nutpie":
             tree, wall, quiet = timed(
                 lambda s=seed: nutpie.sample(compiled, draws=draws, tune=tune, chains=CHAINS, cores=2, seed=s,
                                              progress_bar=False, save_warmup=False)
             )  # fmt: skip
-            run = compiling, wall
+            run = setting_up, wall
         else:
             with model:
                 tree, wall, quiet = timed(
@@ -236,8 +178,8 @@ def theirs(task, how, seeds, draws, tune):
                                              compute_convergence_checks=False,
                                              **({} if how == "explicit" else {"nuts_sampler": "pymc"}))
                 )  # fmt: skip
-            sampling = float(tree["posterior"].attrs.get("sampling_time", wall))
-            run = compiling + wall - sampling, sampling
+            sampling = float(tree["posterior"].attrs["sampling_time"])
+            run = setting_up + wall - sampling, sampling
         fields = {n: tree["posterior"][n].values for n in names}
         runs.append(Run(*run, worst_ess(task, fields), quiet))
     return runs
@@ -272,100 +214,89 @@ def bare(task, report):
     return report.time(lambda: function(*values))
 
 
-def table_of_gradients(report, some, batched):
-    report.say("\n## Log density and gradient: microseconds\n")
-    report.say("| problem | bayesmix | rows alone | hand-written | batched MvNormal | goal M4 |")
-    report.say("|---|---|---|---|---|---|")
-    for task in some:
-        mine, kernel = gradient(task.model.to_pymc(task.data), report), bare(task, report)
-        list_of = gradient(hand_written(task, "mixture"), report)
-        many = gradient(hand_written(task, "batched"), report) if task.name in batched else None
-        goal = "-"
-        if task.name in batched:
-            clean = mine.guarded and list_of.guarded and many.guarded
-            goal = "; ".join([
-                report.goal("list", list_of.seconds / mine.seconds, 8, clean),
-                report.goal("batched", many.seconds / mine.seconds, 40, clean),
-                f"{mine.seconds / kernel.seconds:.2g} of at most 1.5 times the rows alone",
-            ])  # fmt: skip
-        cells = [f"{1e6 * t.seconds:.4g}" if t else "-" for t in (mine, kernel, list_of, many)]
-        report.say(f"| {task.name} | {' | '.join(cells)} | {goal} |")
+# ---- all of it -------------------------------------------------------------------------------------------
+
+OURS = {"bayesmix, Gibbs": "gibbs", "bayesmix, NUTS": "nutpie", "bayesmix, NumPyro": "numpyro"}
+NUTS = ("bayesmix, NUTS", "by hand, nutpie", "by hand, PyMC NUTS")
+THEIRS = {"by hand, nutpie": "nutpie", "by hand, explicit z": "explicit", "by hand, PyMC NUTS": "pymc"}
 
 
-# ---- the report ------------------------------------------------------------------------------------------
+def sampled(task, who, settings):
+    """The Cell of one sampler on one problem."""
+    seeds = settings.seeds
+    if who in OURS:
+        tune, draws = (settings.gibbs_tune, task.gibbs_draws) if OURS[who] == "gibbs" else settings.ours
+        return Cell(ours(task, OURS[who], seeds if OURS[who] != "numpyro" else seeds[:1], tune, draws))
+    return Cell(theirs(task, THEIRS[who], seeds, *(settings.explicit if "explicit" in who else settings.theirs)))
 
 
-class Report:
-    """Lines for the terminal and, as they come, for RESULTS_MCMC.md."""
-
-    def __init__(self, guarded):
-        self.lines, self.guarded = [], guarded
-
-    def say(self, text=""):
-        print(text, flush=True)
-        self.lines.append(text)
-        if self.guarded:
-            (HERE / "RESULTS_MCMC.md").write_text("\n".join(self.lines) + "\n", encoding="utf-8")
-
-    def goal(self, name, ratio, wanted, clean=True):
-        quality = "" if clean and self.guarded else " (unguarded)"
-        return f"{name}: {ratio:.3g}x of {wanted:g}x, {'met' if ratio >= wanted else 'not met'}{quality}"
-
-    def time(self, call):
-        return guard.measure(call, guarded=self.guarded, samples=3 if self.guarded else 1)
+def graded(task, report):
+    """The Gradients of one problem."""
+    forms = [hand_written(task, "mixture"), hand_written(task, "batched")]
+    return Gradients((gradient(task.model.to_pymc(task.data), report), bare(task, report),
+                      *(gradient(model, report) for model in forms)))  # fmt: skip
 
 
-def row(report, task, who, runs):
-    """A line of the table: medians over the seeds."""
-    rates = [r.rate for r in runs]
-    clean = "" if all(r.quiet for r in runs) and report.guarded else " (unguarded)"
+def measure(report, some, settings):
+    """All cells, what matters most first: the problems in turn, then PyMC's own NUTS, then NumPyro."""
+    report.say(f"\n## Effective samples per second: {CHAINS} chains, seeds {list(settings.seeds)}\n")
     report.say(
-        f"| {task.name} | {who} | {median(r.compiling for r in runs):.3g} | {median(r.sampling for r in runs):.3g} | "
-        f"{median(r.ess for r in runs):.0f} | {median(rates):.4g} ({min(rates):.3g} to {max(rates):.3g}) | "
-        f"{median(r.total for r in runs):.4g}{clean} |"
+        "Warm-up and draws per chain: "
+        f"bayesmix NUTS {settings.ours}, Gibbs ({settings.gibbs_tune}, {sorted({t.gibbs_draws for t in some})} "
+        f"by problem), by hand {settings.theirs}, explicit z {settings.explicit}. Medians over the seeds.\n"
     )
-    return median(rates), median(r.total for r in runs), not clean
-
-
-def table_of_samplers(report, some, seeds, draws, tune, gibbs_draws, nuts=True):
-    report.say(f"\n## Effective samples per second: {CHAINS} chains, {tune} + {draws} draws, seeds {list(seeds)}\n")
-    report.say("The worst label-invariant quantity; Gibbs draws more, being faster. Medians over the seeds.\n")
-    report.say("| problem | sampler | compiling, s | sampling, s | ESS | ESS/s sampling | ESS/s with compiling |")
-    report.say("|---|---|---|---|---|---|---|")
-    goals = []
+    report.say("| problem | sampler | seeds | setting up, s | sampling, s | ESS | ESS/s sampling | ESS/s all in |")
+    report.say("|---|---|---|---|---|---|---|---|")
+    late = [w for w in ("by hand, PyMC NUTS", "bayesmix, NumPyro") if "NumPyro" not in w or find_spec("numpyro")]
+    first = [(t, w) for t in some for w in ("bayesmix, Gibbs", "bayesmix, NUTS", *THEIRS) if w not in late]
+    for task, who in first + [(t, w) for w in late for t in some]:
+        if who in OURS or THEIRS[who] in task.rivals:
+            report.cell(task, who, lambda t=task, w=who: sampled(t, w, settings))
+    report.say("\n## Log density and gradient: microseconds\n")
+    report.say("| problem | bayesmix | rows alone | list of MvNormal | batched MvNormal |")
+    report.say("|---|---|---|---|---|")
     for task in some:
-        gibbs = row(report, task, "bayesmix Gibbs", ours(task, "gibbs", seeds, gibbs_draws, tune))
-        if not nuts:
-            continue
-        own = row(report, task, "bayesmix NUTS (nutpie)", ours(task, "nutpie", seeds, draws, tune))
-        if "numpyro" in SAMPLERS:
-            row(report, task, "bayesmix NumPyro", ours(task, "numpyro", seeds[:1], draws, tune))
-        wanted = 20 if task.separated else 1.5
-        goals.append(report.goal(f"M1, {task.name}: Gibbs over NUTS", gibbs[0] / own[0], wanted, gibbs[2] and own[2]))
-        if task.name.startswith("5-D"):
-            goals.append(report.goal(f"{task.name}, NUTS, of 100 ESS/s", own[0] / 100, 1, own[2]))
-            goals.append(report.goal(f"{task.name}, Gibbs, of 5000 ESS/s", gibbs[0] / 5000, 1, gibbs[2]))
-        for how in task.rivals:
-            few = (seeds[:1], min(draws, 200), min(tune, 200)) if how == "explicit" else (seeds, draws, tune)
-            other = row(report, task, f"hand-written, {how}", theirs(task, how, *few))
-            if how == "nutpie":
-                goals.append(report.goal(f"M3, {task.name}: NUTS over nutpie", own[0] / other[0], 2, own[2]))
-                wanted = 15 if task.data.d == 1 else 100
-                goals.append(report.goal(f"M2, {task.name}: Gibbs, all in", gibbs[1] / other[1], wanted, gibbs[2]))
-            if how == "explicit":
-                goals.append(report.goal(f"M5, {task.name}: Gibbs, all in", gibbs[1] / other[1], 30, gibbs[2]))
-                goals.append(report.goal(f"M5, {task.name}: NUTS, all in", own[1] / other[1], 1, own[2]))
-    if goals:
-        report.say("\n### Goals\n")
-    for goal in goals:
-        report.say(f"* {goal}")
+        if task.name.startswith(("5-D", "2-D, K = 2")):
+            report.cell(task, "gradient", lambda t=task: graded(t, report))
+
+
+def goals(report, some):
+    """A line for each of the goals M1 to M5, and for the two on the large problem."""
+    report.say("\n## Goals\n")
+    rate, total = (lambda c: c.rate), (lambda c: c.total)
+    gibbs, own = ("bayesmix, Gibbs",), ("bayesmix, NUTS",)
+    for t in some:
+        name, hand = t.name, ("by hand, nutpie",)
+        report.goal(f"M1, {name}: Gibbs over the best NUTS, sampling", (name, gibbs, rate), (name, NUTS, rate),
+                    20 if t.separated else 1.5)  # fmt: skip
+        if t.rivals:
+            report.goal(f"M2, {name}: Gibbs over by hand with nutpie, all in", (name, gibbs, total),
+                        (name, hand, total), 15 if t.data.d == 1 else 100)  # fmt: skip
+            report.goal(f"M3, {name}: our NUTS over by hand with nutpie, sampling", (name, own, rate),
+                        (name, hand, rate), 2)  # fmt: skip
+        if "explicit" in t.rivals:
+            explicit = (name, ("by hand, explicit z",), total)
+            report.goal(f"M5, {name}: Gibbs over explicit z, all in", (name, gibbs, total), explicit, 30)
+            report.goal(f"M5, {name}: our NUTS over explicit z, all in", (name, own, total), explicit, 1)
+        if t.name.startswith("5-D"):
+            slope = [(name, ("gradient",), lambda c, i=i: c.timings[i].seconds) for i in range(4)]
+            report.goal(f"M4, {name}: gradient against a list of MvNormal", slope[2], slope[0], 8)
+            report.goal(f"M4, {name}: gradient against one batched MvNormal", slope[3], slope[0], 40)
+            report.goal(f"M4, {name}: rows alone, of 1/1.5 of our gradient", slope[1], slope[0], 1 / 1.5)
+            report.goal(f"{name}: our NUTS, 100 effective samples a second, sampling", (name, own, rate), 100, 1)
+            report.goal(f"{name}: our NUTS, 100 effective samples a second, all in", (name, own, total), 100, 1)
+            report.goal(f"{name}: Gibbs, 5000 effective samples a second, sampling", (name, gibbs, rate), 5000, 1)
 
 
 def main():
     words = argparse.ArgumentParser(description="Sampling beside hand-written models.")
-    words.add_argument("--quick", action="store_true", help="one small problem, few draws: does the script run?")
+    words.add_argument("--quick", action="store_true", help="one small problem by Gibbs alone: does the script run?")
+    words.add_argument("--rehearse", action="store_true", help="every cell once with few draws: does each of them run?")
+    words.add_argument("--minutes", type=float, help="no cell is begun after so many minutes (9; rehearsing: 60)")
+    words.add_argument("--only", default="", help="only the cells whose problem and sampler contain this text")
     args = words.parse_args()
-    report = Report(guarded=not args.quick)
+    minutes = args.minutes or (60 if args.rehearse else 9)
+    report = Report(guarded=not (args.quick or args.rehearse), minutes=minutes, only=args.only)
     report.say("# Sampling: bayesmix beside hand-written models\n")
     report.say("Written by `python benchmarks/bench_mcmc.py`.\n")
     names = ("numpy", "numba", "pymc", "pytensor", "nutpie")
@@ -374,12 +305,20 @@ def main():
     with warnings.catch_warnings():
         for noisy in (UserWarning, FutureWarning, RuntimeWarning):
             warnings.simplefilter("ignore", noisy)
-        some = tasks(args.quick)
         if args.quick:
-            table_of_samplers(report, some, [1], 20, 20, 100, nuts=False)
-            return
-        table_of_samplers(report, some, [1, 2, 3], DRAWS, TUNE, GIBBS_DRAWS)
-        table_of_gradients(report, some, {"5-D, K = 4, n = 5000"})
+            task = Task("1-D, K = 2, n = 60", bm.Data(line(60, 2, 5)), one_d(2), ())
+            report.cell(task, "bayesmix, Gibbs", lambda: Cell(ours(task, "gibbs", (1,), 20, 100)))
+        else:
+            some, settings = tasks(), Settings()
+            if args.rehearse:
+                some = [replace(t, gibbs_draws=50) for t in some]
+                settings = Settings((1,), (30, 20), 20, (30, 20), (20, 10))
+            measure(report, some, settings)
+            goals(report, some)
+    for kind, cells in (("Failed", report.failed), ("Not begun, for time", report.left)):
+        if cells:
+            report.say(f"\n{kind}: {'; '.join(cells)}.")
+    sys.exit(1 if report.failed else 0)
 
 
 if __name__ == "__main__":

@@ -34,15 +34,20 @@ class Density:
         return model, lambda z: centre + z @ factor.T
 
 
-def density(pymc_model, p):
-    """The Density of a PyMC model with p unconstrained coordinates."""
+def density(pymc_model, p, point=None):
+    """The Density of a PyMC model with p unconstrained coordinates.
+
+    point: name -> unconstrained value, for its shapes; left out, PyMC compiles a function that finds one.
+    """
     import numba
     from numba import types
     from numba.core.types.function_type import CompileResultWAP
     from nutpie.compile_pymc import CompiledPyMCModel
-    from pytensor.link.numba.dispatch.basic import numba_njit
 
-    function = pymc_model.logp_dlogp_function(ravel_inputs=True)._pytensor_function
+    from bayesmix.mcmc import bridge
+    from bayesmix.mcmc.bridge import inward, outward
+
+    function = pymc_model.logp_dlogp_function(ravel_inputs=True, initial_point=point)._pytensor_function
     jitted = function.vm.jit_fn
     arrays = [np.require(s.get_value(borrow=True), requirements=["C", "W"]) for s in function.get_shared()]
 
@@ -54,44 +59,19 @@ def density(pymc_model, p):
     signature = types.Tuple([numba.typeof(a) for a in (np.zeros(p), *arrays)])
     by_address = bound(CompileResultWAP(jitted.overloads[(signature,)]), arrays)
 
-    @numba_njit(fastmath={"reassoc", "contract", "nsz"})
-    def affine(z, change, slope_z):
-        u = np.empty(p)
-        for i in range(p):
-            row, total = change[p + i * p : p + (i + 1) * p], 0.0
-            for j in range(p):
-                total += row[j] * z[j]
-            u[i] = change[i] + total
-        value, slope = by_address((u,))
-        slope_z[:] = 0.0
-        for i in range(p):
-            row = change[p + i * p : p + (i + 1) * p]
-            for j in range(p):
-                slope_z[j] += row[j] * slope[i]
-        return value[()]
-
-    number = types.CPointer(types.float64)
+    number, whole = types.CPointer(types.float64), types.uint64
 
     def log_density(size, z, slope, value, change):
-        out = numba.carray(slope, (p,))
-        value[0] = affine(numba.carray(z, (p,)), numba.carray(change, (p + p * p,)), out)
-        if not np.isfinite(value[0]):
-            return 4
-        for i in range(p):
-            if not np.isfinite(out[i]):
-                return 3  # both: a divergent trajectory, from which nutpie goes on
-        return 0
+        u = np.empty(size)
+        outward(numba.carray(z, (size,)), numba.carray(change, (size + size * size,)), u)
+        total, slope_u = by_address((u,))
+        value[0] = total[()]
+        return inward(slope_u, numba.carray(change, (size + size * size,)), value[0], numba.carray(slope, (size,)))
 
-    def expand(size, expanded, z, out, change):
-        for i in range(p):
-            out[i] = z[i]
-        return 0
-
-    whole = types.uint64
     compiled = CompiledPyMCModel(
         dims={}, reparameterized_names=[],
         compiled_logp_func=numba.cfunc(types.int64(whole, number, number, number, number))(log_density),
-        compiled_expand_func=numba.cfunc(types.int64(whole, whole, number, number, number))(expand),
+        compiled_expand_func=bridge.expand,
         initial_point_func=None, shared_data=dict(enumerate(arrays)), shared_var_keys={}, user_data=None, n_expanded=p,
         shape_info=(["z"], [slice(0, p)], [(p,)]), logp_func=function, expand_func=None,
         _n_dim=p, _shapes={"z": (p,)}, _coords={},
@@ -101,36 +81,30 @@ def density(pymc_model, p):
 
 def bound(function, arrays):
     """The jitted function args -> function(args + arrays), the arrays read in place and never copied."""
-    import numba
+    from numba import typeof, types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array, populate_array
     from pytensor.link.numba.dispatch.basic import numba_njit  # njit without the wrappers that only Python needs
 
-    if not arrays:
-
-        @numba_njit
-        def call(args):
-            return function(args)
-
-        return call
-    *rest, last = arrays
-    address, shape, dtype = last.ctypes.data, last.shape, last.dtype
-    at = pointer()
-
-    # the arrays are bound from the first to the last: the innermost function adds the last one
-    @numba_njit
-    def with_last(args):
-        return function((*args, numba.carray(at(address), shape, dtype)))
-
-    return bound(with_last, rest)
-
-
-def pointer():
-    """The intrinsic that makes a pointer of a whole number."""
-    from numba import types
-    from numba.core import cgutils
-    from numba.extending import intrinsic
+    kinds = [typeof(a) for a in arrays]
 
     @intrinsic
-    def at(context, address):
-        return types.voidptr(address), lambda _c, builder, _s, args: builder.inttoptr(args[0], cgutils.voidptr_t)
+    def held(context):
+        def build(context, builder, signature, _args):
+            made = []
+            for array, kind in zip(arrays, kinds, strict=True):
+                one = make_array(kind)(context, builder)
+                at = builder.inttoptr(context.get_constant(types.uintp, array.ctypes.data), one.data.type)
+                size, *numbers = (context.get_constant(types.intp, v) for v in (array.itemsize, *array.shape))
+                steps = [context.get_constant(types.intp, v) for v in array.strides]
+                populate_array(one, data=at, shape=numbers, strides=steps, itemsize=size, meminfo=None)
+                made.append(one._getvalue())
+            return context.make_tuple(builder, signature.return_type, made)
 
-    return at
+        return types.Tuple(kinds)(), build
+
+    @numba_njit
+    def call(args):
+        return function(args + held())
+
+    return call

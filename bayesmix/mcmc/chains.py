@@ -27,7 +27,7 @@ class Job:
     seeds: np.ndarray  # (chains,)
     draws: int
     tune: int
-    target_accept: float
+    target_accept: float | None  # None: the sampler's own choice
     workers: int
     size: int  # rows x components
     permutation_moves: bool = False

@@ -24,7 +24,7 @@ LOOK = 50  # sweeps between two looks at whether to stop
 def gibbs_sampler(job):
     """Draws the chains of a `Job` (its `model` is the resolved Mixture), each of its own seed."""
     problem = Problem.of(job.model, job.data)
-    refuse(problem)
+    refuse(problem, problem.inward(job.starts[0]))
 
     def one(number, stop, tick):
         return Chain(chain(problem, job.starts[number], job.seeds[number], job, stop, tick))
@@ -36,8 +36,8 @@ def gibbs_sampler(job):
     return Sampler(one, {}, workers=job.workers if large else 1, processes=large and numpy_only)
 
 
-def refuse(problem):
-    """Raise InputError where a Gibbs step is not available for this model and data."""
+def refuse(problem, theta=None):
+    """Raise InputError where a Gibbs step is not available; theta: any, in centred coordinates."""
     model = problem.mixture
     rng = np.random.default_rng(0)
     use = 'use sampler="nutpie".'
@@ -57,7 +57,7 @@ def refuse(problem):
         raise InputError(f'fit_mcmc(sampler="gibbs"): the weights need a Dirichlet prior; {use}')
     step = None
     if problem.exponential:
-        theta = problem.central
+        theta = problem.central if theta is None else theta
         stats, _ = problem.statistics(np.full((len(problem.x), model.components), 1 / model.components), theta=theta)
         step = model.family.conditional(stats, rng, **model.own(theta))
     if step is None:

@@ -19,7 +19,9 @@ from bayesmix.spec.families.composite import Composite
 from bayesmix.spec.priors import Fixed
 from bayesmix.spec.truncated import draw_beta
 
-TRIES = 10_000  # redraws of one step until its constraints hold
+TRIES = 10_000  # redraws of the weights until their constraints hold
+WHOLE_TRIES = 200  # redraws of all components until their constraints hold, before they are drawn one at a time
+SINGLE_TRIES = 500  # redraws of one component, before it stays where it is
 DIRICHLET_TRIES = 20  # redraws of the weights before they are moved pair by pair instead
 
 
@@ -123,13 +125,41 @@ def draw_family(problem, stats, theta, rng):
     if not constraints or keeps(constraints, own, rng):
         return own
     again = knowing(model.family, {c.field for c in constraints})
-    for _ in range(TRIES):
+    for _ in range(WHOLE_TRIES):
         own = again.conditional(stats, rng, **own)
         if keeps(constraints, own, rng):
             return own
-    raise InputError(
-        f'fit_mcmc(sampler="gibbs"): {TRIES} draws of one step broke {constraints[0]}; use sampler="nutpie".'
-    )
+    return one_by_one(again, stats, own, model.own(theta), constraints, rng)
+
+
+def one_by_one(family, stats, own, old, constraints, rng):
+    """What `family` draws, component by component from `old`, whose constraints hold: for walls that a draw of all
+    components at once hardly ever clears.
+
+    A component that breaks them in SINGLE_TRIES draws stays where it is. That is a step of Metropolis and Hastings: the
+    draws do not look at the old value, so going from a to b in at most so many of them is as likely, against their
+    law inside the walls, as going back. And whether this step is taken does not depend on the old values either.
+    """
+    drawn = [name for name, p in family.parameters.items() if p.free]
+    if any(len(own[name]) != len(stats) for name in drawn):
+        raise InputError(
+            f'fit_mcmc(sampler="gibbs"): {WHOLE_TRIES} draws of one step broke {constraints[0]}, and fields that '
+            f'components share cannot be drawn one component at a time; use sampler="nutpie".'
+        )
+    now = own | {name: old[name] for name in drawn}
+    for k in rng.permutation(len(stats)):
+        for _ in range(SINGLE_TRIES):
+            new = family.conditional(stats, rng, **now)
+            new = now | {name: np.where(one_row(k, now[name]), new[name], now[name]) for name in drawn}
+            if keeps(constraints, new, rng):
+                now = new
+                break
+    return now
+
+
+def one_row(k, value):
+    """Whether an entry of value (K, ...) belongs to component k."""
+    return (np.arange(len(value)) == k).reshape(-1, *(1,) * (value.ndim - 1))
 
 
 def knowing(family, fields):

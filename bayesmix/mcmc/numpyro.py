@@ -30,9 +30,10 @@ def numpyro_sampler(job):
     import jax
     from numpyro.infer import MCMC, NUTS
 
-    from bayesmix.mcmc.samplers import inside, natural_function, unconstrained_start
+    from bayesmix.mcmc.samplers import CAREFUL, inside, natural_function, unconstrained_start
 
-    kernel = NUTS(potential_fn=potential_of(job.model), target_accept_prob=job.target_accept)
+    accept = job.target_accept or CAREFUL
+    kernel = NUTS(potential_fn=potential_of(job.model), target_accept_prob=accept)
     run = MCMC(kernel, num_warmup=job.tune, num_samples=job.draws, num_chains=1, progress_bar=False)
     natural = natural_function(job.model)
 
@@ -45,7 +46,7 @@ def numpyro_sampler(job):
         stats = {ours: np.asarray(found[name]) for name, ours in STATISTICS.items()}
         return Chain(natural(np.asarray(run.get_samples())), stats)
 
-    return Sampler(one, {"adaptation": "diagonal"})
+    return Sampler(one, {"adaptation": "diagonal", "target_accept": accept})
 
 
 def potential_of(pymc_model):

@@ -11,6 +11,7 @@ from bayesmix.mcmc.chains import Chain, Job, Sampler, run_chains  # noqa: F401  
 from bayesmix.mcmc.whiten import whitening
 
 LARGE = 20  # dimensions above which a diagonal metric is not enough
+CAREFUL, ROUND = 0.9, 0.8  # target acceptance rates: in general, and in whitened coordinates
 NAP = 0.05  # seconds between two looks at whether a running chain should stop
 
 
@@ -21,6 +22,34 @@ def unconstrained_start(pymc_model, theta):
     own = {rv.name: theta[rv.name] for rv in pymc_model.free_RVs if rv.name in theta}
     point = make_initial_point_fn(model=pymc_model, overrides=own, jitter_rvs=set(), return_transformed=True)(0)
     return np.concatenate([np.ravel(point[v.name]) for v in pymc_model.value_vars]).astype(np.float64)
+
+
+def unconstrained_function(pymc_model):
+    """The function from theta to name -> value in PyMC's unconstrained coordinates: `unconstrained_start` for many.
+
+    theta must hold every free variable of the model.
+    """
+    import pytensor
+    from pytensor.graph.replace import graph_replace
+
+    natural, values = {rv: rv.type(name=rv.name) for rv in pymc_model.free_RVs}, []
+    for rv, value in natural.items():
+        transform = pymc_model.rvs_to_transforms[rv]
+        values.append(value if transform is None else transform.forward(value, *rv.owner.inputs))
+    values = graph_replace(values, natural, strict=False)  # a transform may read other fields
+    evaluate = pytensor.function(list(natural.values()), values, mode="FAST_COMPILE", on_unused_input="ignore")
+    names = [v.name for v in pymc_model.value_vars]
+
+    def unconstrained(theta):
+        with np.errstate(all="ignore"):
+            return dict(zip(names, evaluate(*(theta[rv.name] for rv in natural)), strict=True))
+
+    return unconstrained
+
+
+def flat(point):
+    """The values of a point as one array (p,)."""
+    return np.concatenate([np.ravel(value) for value in point.values()]).astype(np.float64)
 
 
 def inside(pymc_model, point):
@@ -35,13 +64,16 @@ def inside(pymc_model, point):
         at += size
 
 
-def natural_function(pymc_model):
-    """The function from unconstrained draws u (draws, p) to field -> (draws, ...) natural values."""
+def natural_function(pymc_model, shapes=None):
+    """The function from unconstrained draws u (draws, p) to field -> (draws, ...) natural values.
+
+    shapes: name -> shape of the unconstrained values, where they are known; to find them takes a compilation.
+    """
     import pytensor
     import pytensor.tensor as pt
     from pytensor.graph.replace import vectorize_graph
 
-    values, fields, shapes = pymc_model.value_vars, [], pymc_model.eval_rv_shapes()
+    values, fields, shapes = pymc_model.value_vars, [], shapes or pymc_model.eval_rv_shapes()
     for rv in pymc_model.free_RVs:
         transform, value = pymc_model.rvs_to_transforms[rv], pymc_model.rvs_to_values[rv]
         fields.append(value if transform is None else transform.backward(value, *rv.owner.inputs))
@@ -75,19 +107,24 @@ def nutpie_sampler(job):
     with warnings.catch_warnings():
         hush()
         import nutpie
+        import pytensor
 
-        points = [unconstrained_start(job.model, theta) for theta in job.starts]
-        p = len(points[0])
-        compiled, natural = density(job.model, p), natural_function(job.model)
+        with pytensor.config.change_flags(cxx=""):  # beside numba's, what runs once is not worth a C compiler
+            unconstrained = unconstrained_function(job.model)
+            first = unconstrained(job.starts[0])
+            points, p = [flat(unconstrained(theta)) for theta in job.starts], len(flat(first))
+            compiled = density(job.model, p, first)
+            natural = natural_function(job.model, {name: value.shape for name, value in first.items()})
         changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
         if p > LARGE and job.modes is not None:
             try:
-                changes = whitening(compiled.evaluate, [unconstrained_start(job.model, theta) for theta in job.modes])
+                changes = whitening(compiled.evaluate, [flat(unconstrained(theta)) for theta in job.modes])
                 how = {"adaptation": "diagonal", "whitened": "Laplace"}
             except ArithmeticError as error:
                 how = {"adaptation": "low rank", "whitened": f"no: {error}"}
         elif p > LARGE:
             how = {"adaptation": "low rank"}
+        how["target_accept"] = job.target_accept or (ROUND if how.get("whitened") == "Laplace" else CAREFUL)
 
     def one(number, stop, tick):
         inside(job.model, points[number])
@@ -96,7 +133,7 @@ def nutpie_sampler(job):
             hush()
             run = nutpie.sample(
                 model, draws=job.draws, tune=job.tune, chains=1, cores=1, seed=int(job.seeds[number]),
-                progress_bar=False, target_accept=job.target_accept, save_warmup=False, blocking=False,
+                progress_bar=False, target_accept=how["target_accept"], save_warmup=False, blocking=False,
                 adaptation="low_rank" if how["adaptation"] == "low rank" else "diag",
                 progress_callback=lambda state: tick(state[0].finished_draws / state[0].total_draws),
             )  # fmt: skip
@@ -116,7 +153,7 @@ def pymc_sampler(job):
     import pymc as pm
 
     own = [{rv.name: s[rv.name] for rv in job.model.free_RVs if rv.name in s} for s in job.starts]
-    total = job.draws + job.tune
+    total, accept = job.draws + job.tune, job.target_accept or CAREFUL
 
     def one(number, stop, tick):
         def heed(trace, draw):
@@ -129,11 +166,11 @@ def pymc_sampler(job):
             tree = pm.sample(
                 draws=job.draws, tune=job.tune, chains=1, cores=1, random_seed=int(job.seeds[number]),
                 initvals=own[number], init="adapt_diag", nuts_sampler="pymc",
-                nuts={"target_accept": job.target_accept}, quiet=True, compute_convergence_checks=False, callback=heed,
+                nuts={"target_accept": accept}, quiet=True, compute_convergence_checks=False, callback=heed,
             )  # fmt: skip
         return chain_of(tree, lambda tree: {n: v.values[0] for n, v in tree["posterior"].data_vars.items()})
 
-    return Sampler(one, {"adaptation": "diagonal"})
+    return Sampler(one, {"adaptation": "diagonal", "target_accept": accept})
 
 
 def chain_of(tree, fields):
@@ -141,7 +178,7 @@ def chain_of(tree, fields):
     if "posterior" not in tree or tree["posterior"].sizes.get("draw", 0) == 0:
         return Chain({})
     stats = tree["sample_stats"].data_vars.items()
-    return Chain(fields(tree), {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "bif"})
+    return Chain(fields(tree), {n: v.values[0] for n, v in stats if v.ndim == 2 and v.dtype.kind in "biuf"})
 
 
 def hush():

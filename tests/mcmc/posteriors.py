@@ -41,6 +41,18 @@ def near(value, truth, what, error=0.0, limit=None):
     assert not bad.any(), f"{what}: {value.mean(axis=(0, 1))} against {truth}, MCSE {own}, {error}"
 
 
+def rare(value, truth, least=100):
+    """A standard error where batch means give none: of values in [0, 1] whose mean rests on few of the draws.
+
+    How many of them it rests on is counted as for importance weights, (sum v)^2 / sum v^2; from `least` on the MCSE
+    is trusted and this is 0. Values in [0, 1] with the mean p have a variance of at most p (1 - p), which
+    bounds the error of about independent draws.
+    """
+    if value.sum() ** 2 >= least * (value**2).sum():
+        return 0.0
+    return np.sqrt(truth * (1 - truth) / value.size)
+
+
 def thinned(fields, step):
     """Every `step`-th draw."""
     return {name: value[:, ::step] for name, value in fields.items()}
@@ -118,7 +130,7 @@ def exact(model, data, fields, c, step):
         near((r[:, :, i] * r[:, :, j]).sum(axis=-1), np.array(c["coclustering"])[i, j], "co-clustering")
     if "p_occupied" in c:
         alone = r.prod(axis=2).sum(axis=-1)  # K = 2: all rows in one component
-        near(alone, c["p_occupied"][0], "one component occupied")
+        near(alone, c["p_occupied"][0], "one component occupied", error=rare(alone, c["p_occupied"][0]))
     for points, density in (
         ("grid", "posterior_predictive_density"), ("patterns", "posterior_predictive_pmf"),
         (None, "posterior_predictive_pmf_0_20"),

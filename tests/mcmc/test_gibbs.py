@@ -6,6 +6,7 @@ from scipy import stats
 
 import bayesmix as bm
 from bayesmix.spec.truncated import draw_beta, draw_gamma, draw_inverse_gamma, draw_normal
+from tests.mcmc.posteriors import near
 from tests.mcmc.test_exact import case, known_sd, soft_quadrature, within
 
 
@@ -193,6 +194,48 @@ def test_truncated_gamma_beta_and_inverse_gamma():
 def test_what_gibbs_refuses(model, weight, says):
     with pytest.raises(bm.InputError, match=says):
         gibbs(model, bm.Data([1.0, 2.0, 3.0, 5.0], weight=weight), draws=10)
+
+
+def against_the_priors(monkeypatch, whole_tries, draws):
+    """Draws (1, draws, 2) of two ordered means, whose priors would have them the other way round."""
+    from bayesmix.em.kernel import Problem
+    from bayesmix.mcmc import gibbs_steps
+
+    monkeypatch.setattr(gibbs_steps, "WHOLE_TRIES", whole_tries)
+    family = bm.Gaussian(mean=bm.Normal([[1.0], [-1.0]], 0.5), sd=bm.Fixed(1.0))
+    data = bm.Data([0.1, -0.1, 0.1, -0.1], label=[0, 0, 1, 1])
+    problem = Problem.of(bm.Mixture(family, 2, constraints=bm.Order("mean")).resolve(data), data)
+    stats_, _ = problem.statistics(np.array([0, 0, 1, 1]))
+    theta = problem.inward({"weight": np.full(2, 0.5), "mean": np.array([[-0.1], [0.1]]), "sd": np.ones((2, 1))})
+    rng, mean = np.random.default_rng(8), np.empty((1, draws, 2))
+    for s in range(draws):
+        theta = theta | gibbs_steps.draw_family(problem, stats_, theta, rng)
+        mean[0, s] = problem.outward(theta)["mean"][:, 0]
+    return mean
+
+
+def test_where_redrawing_all_means_does_not_do_they_are_redrawn_one_by_one(monkeypatch):
+    mean = against_the_priors(monkeypatch, 1, 30)[0]
+    assert (mean[:, 0] <= mean[:, 1]).all()
+    assert (np.diff(mean, axis=0) != 0).mean() > 0.5
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("way", ["all at once", "one by one"])
+def test_an_order_against_the_priors_has_its_exact_posterior(way, monkeypatch):
+    """All labels known, so the means are normal but for the order; their priors would have it the other way round.
+
+    mean_1 - mean_0 is a normal cut at zero, of which one draw in a hundred is above; the sum is not touched.
+    """
+    mean = against_the_priors(monkeypatch, 1 if way == "one by one" else 10_000, 2500 if way == "one by one" else 500)
+    gap, sd = mean[..., 1] - mean[..., 0], np.sqrt(2 / 6)  # prior precision 4, two rows: 6
+    law = stats.truncnorm(4 / 3 / sd, np.inf, loc=-4 / 3, scale=sd)
+    assert (gap > 0).all()
+    near(gap, law.mean(), "the gap")
+    near((gap - law.mean()) ** 2, law.var(), "its variance")
+    near(mean.sum(axis=-1), 0.0, "the sum")
+    with pytest.raises(AssertionError):  # negative control
+        near(gap, stats.halfnorm(scale=sd).mean(), "the gap")
 
 
 def test_permutation_moves_belong_to_gibbs():

@@ -11,7 +11,8 @@ def test_four_chains_without_divergence(faithful_mcmc):
     stats = faithful_mcmc.groups["sample_stats"]
     assert faithful_mcmc.shape == (4, 1000)
     assert int(stats["diverging"].sum()) == 0
-    assert faithful_mcmc.settings["sampler"] == "nutpie"
+    assert (stats["n_steps"] >= 1).all() and (stats["n_steps"] < 2 ** (stats["depth"] + 1)).all()
+    assert faithful_mcmc.settings["sampler"] == "nutpie" and faithful_mcmc.settings["target_accept"] == 0.9
 
 
 def test_no_draw_lies_above_the_map(faithful_em, faithful_mcmc):

@@ -68,6 +68,7 @@ def test_whitened_draws_have_the_same_posterior(monkeypatch, faithful_model, fai
     monkeypatch.setattr(samplers, "LARGE", 5)
     fit = bm.fit_mcmc(faithful_model, faithful, start=faithful_em, seed=3)
     assert fit.settings["whitened"] == "Laplace" and "whitened" not in faithful_mcmc.settings
+    assert fit.settings["target_accept"] == 0.8
     for name in ("weight", "mean", "cov"):
         a, b = (f.tree["posterior"].to_dataset()[[name]] for f in (fit, faithful_mcmc))
         error = np.sqrt(sum(v.var(("chain", "draw"), ddof=1)[name] / ess(v)[name] for v in (a, b)))
