@@ -2,8 +2,10 @@
 
 from bayesmix.diagnostics.findings import Finding, check
 
-CARRIES = 0.5  # share of the draws, or of the climbs from them, from which degeneracy is the result itself
-SOME = 0.05  # share from which it is worth a word
+CARRIES = 0.5  # share of draws with a spare component from which fewer groups than K are the most probable number
+# (Malsiner-Walli, Frühwirth-Schnatter & Grün 2016, Statistics and Computing 26:303-324)
+SOME = 0.05  # share from which the number of groups is in doubt: the tail that a 95 % interval leaves out
+ANY = "any of these"
 KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
 ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
 
@@ -22,8 +24,8 @@ def degenerate(evidence):
     table = shares(evidence)
     if table is None:
         return None
-    top = table["share"].max()
-    how = table["share"].idxmax()
+    top = table.loc[ANY, "share"]
+    how = table["share"].drop(ANY).idxmax()
     if top >= CARRIES:
         return Finding(
             "degenerate", "problem", f"{sentence(table)}: there are fewer groups than components.", "degenerate",
@@ -32,7 +34,8 @@ def degenerate(evidence):
     if top >= SOME:
         return Finding(
             "degenerate", "warning" if how != "one row" else "note",
-            f"{sentence(table)}: the data may not need all components.", table=table, advice=advice(evidence),
+            f"{sentence(table)}: the data may not need all components.", "undecided" if how != "one row" else None,
+            table, advice(evidence),
         )  # fmt: skip
     return None
 
@@ -45,11 +48,13 @@ def shares(evidence):
     if state is None:
         return None
     draws = {"empty": state.empty.mean(), "twins": state.twin.mean(), "one row": state.singleton.mean()}
+    draws[ANY] = (state.empty | state.twin | state.singleton).mean()
     climbs = dict.fromkeys(draws, 0.0)
     if evidence.matching is not None:
         climbs["empty"] = evidence.matching.share("empty component")
         climbs["twins"] = evidence.matching.share("twin components")
         draws["collapsed"], climbs["collapsed"] = 0.0, evidence.matching.share("collapsed")
+        climbs[ANY] = sum(climbs.values())  # an optimum is of one kind
     frame = pd.DataFrame({"draws": draws, "climbs": climbs}, dtype=float)
     frame["share"] = frame.max(axis=1)
     frame.index.name = "degeneracy"
@@ -58,7 +63,10 @@ def shares(evidence):
 
 def sentence(table):
     """The worst line of the table in words."""
-    how, row = table["share"].idxmax(), table.loc[table["share"].idxmax()]
+    how = table["share"].drop(ANY).idxmax()
+    row, every = table.loc[how], table.loc[ANY, "share"]
+    if every > 1.2 * row["share"]:
+        return f"In {every:.0%} of the draws some component is empty, hardly told from another, or holds a single row"
     if row["draws"] >= row["climbs"]:
         what = {
             "empty": "some component holds less than one expected row",

@@ -6,6 +6,7 @@ from bayesmix.diagnostics.checks.several_modes import REAL, percent
 from bayesmix.diagnostics.findings import Finding, check
 
 SURE = 2.0  # standard errors by which the mass must exceed REAL
+MOST = 6  # light regions that are listed
 
 
 @check
@@ -15,12 +16,17 @@ def unvisited(evidence):
         return None
     matching, table = evidence.matching, evidence.masses
     missed = [int(r) for r in np.unique(matching.regions) if int(r) not in matching.visited]
-    heavy, doubtful = [], []
+    light, heavy, doubtful = [], [], []
     for r in missed:
         members = table[(table["region"] == r) & np.isfinite(table["share"])]
         share, se = members["share"].sum(), np.sqrt((members["se"].fillna(0.0) ** 2).sum())
+        kind = light if share < REAL else heavy if share - SURE * se >= REAL else doubtful
+        kind.append((r, share, se))
+    if not heavy and not doubtful:  # many that are light one by one
+        share, se = sum(s for _, s, _ in light), np.sqrt(sum(e**2 for *_, e in light))
         if share >= REAL:
-            (heavy if share - SURE * se >= REAL else doubtful).append((r, share, se))
+            kind = heavy if share - SURE * se >= REAL else doubtful
+            kind += sorted(light, key=lambda region: -region[1])[:MOST]
     columns = table[["region", "log_posterior", "share", "se", "worth", "visited"]]
     more = f"bm.fit_mcmc(model, data, start=em, chains={2 * evidence.shape[0]})"
     if heavy:
