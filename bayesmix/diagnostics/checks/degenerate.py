@@ -1,10 +1,13 @@
 """Do empty, twin or collapsed components carry the result?"""
 
+import numpy as np
+
 from bayesmix.diagnostics.findings import Finding, check
 
 CARRIES = 0.5  # share of draws with a spare component from which fewer groups than K are the most probable number
 # (Malsiner-Walli, Frühwirth-Schnatter & Grün 2016, Statistics and Computing 26:303-324)
 SOME = 0.05  # share from which the number of groups is in doubt: the tail that a 95 % interval leaves out
+NOTHING = 1e-6  # share of the mass of an optimum that no run of usual length meets but by its start
 ANY = "any of these"
 KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
 ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
@@ -45,8 +48,10 @@ def shares(evidence):
     import pandas as pd
 
     state = evidence.components
-    if state is None:
+    kept = carried(evidence)
+    if state is None or not (kept is None or kept.any()):
         return None
+    state = state if kept is None else state.of(kept)
     draws = {"empty": state.empty.mean(), "twins": state.twin.mean(), "one row": state.singleton.mean()}
     draws[ANY] = (state.empty | state.twin | state.singleton).mean()
     climbs = dict.fromkeys(draws, 0.0)
@@ -59,6 +64,20 @@ def shares(evidence):
     frame["share"] = frame.max(axis=1)
     frame.index.name = "degeneracy"
     return frame
+
+
+def carried(evidence):
+    """Whether each draw looked at belongs to an optimum that may hold mass; None without masses.
+
+    What chains are like that are stuck where there is no mass is not the result: `several_modes` has the word.
+    """
+    matching, masses = evidence.matching, evidence.masses
+    if matching is None or masses is None:
+        return None
+    at = np.array(evidence.some)
+    near = np.abs(at[:, 1, None] - matching.at).argmin(axis=1)
+    home = matching.home[at[:, 0], near]
+    return ~np.append(masses["share"].to_numpy() < NOTHING, False)[home]
 
 
 def sentence(table):
