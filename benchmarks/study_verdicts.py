@@ -115,8 +115,8 @@ def report(results, cases):
         others = ", ".join(f"{v} {c}" for v, c in sound.items() if v != "sound") or "none"
         lines += [
             f"**Of {count} sound fits {count - sound['sound']} were accused** ({others}): well separated groups, eight "
-            "families, K = 2 to 5 (Bernoulli and Categorical: 2 and 3), half made-up draws and half Gibbs output, 4 chains "
-            "of 500 draws.",
+            "families, K = 2 to 5 (Bernoulli and Categorical: 2 and 3), half made-up draws and half Gibbs output, 4 "
+            "chains of 500 draws.",
             "",
         ]
     return "\n".join(lines)
