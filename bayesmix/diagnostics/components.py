@@ -19,6 +19,10 @@ class Components:
     told: np.ndarray
     top: np.ndarray
 
+    def of(self, some):
+        """The same of some of the draws, a mask."""
+        return Components(self.counts[some], self.told[some], self.top[some])
+
     @property
     def empty(self):
         """(draws,): whether some component holds less than one expected row."""

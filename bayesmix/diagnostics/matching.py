@@ -19,7 +19,7 @@ FINE = {"stiffness": 1.0, "max_iter": 2000, "tol": 1e-7}
 BELOW = 0.01  # nats below the top of a hill, and
 NEAR = 0.03  # relative distance of the parameters from it, at which a climb need not go on
 NEW = 6  # optima met on the way that are polished and weighed; further ones are only listed
-FREELY = 2  # moves in each direction from which two optima are one region
+FREELY = 2  # journeys in each direction from which two optima are one region
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,26 @@ class Matching:
         return out
 
     @cached_property
+    def journeys(self):
+        """(optimum, optimum): how often a chain that was in one came to the other, whatever it met on the way.
+
+        Where there are many small optima a chain seldom goes from one to another directly.
+        """
+        out = np.zeros((len(self.optima), len(self.optima)), dtype=int)
+        met = np.unique(self.home[self.home >= 0])
+        for h in self.home:
+            for i, a in enumerate(met):
+                for b in met[:i]:
+                    first = h[(h == a) | (h == b)] == a
+                    out[a, b] += np.count_nonzero(first[:-1] & ~first[1:])
+                    out[b, a] += np.count_nonzero(~first[:-1] & first[1:])
+        return out
+
+    @cached_property
     def regions(self):
         """(optimum,): optima between which chains moved freely, to and fro, have the same number."""
         region = np.arange(len(self.optima))
-        freely = np.minimum(self.moves, self.moves.T) >= FREELY
+        freely = np.minimum(self.journeys, self.journeys.T) >= FREELY
         for a, b in zip(*np.nonzero(freely), strict=True):
             first, other = sorted((region[a], region[b]))
             region[region == other] = first

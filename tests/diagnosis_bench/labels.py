@@ -80,14 +80,17 @@ def _(rng, seed, of=None, times=6, between=False, **how):
     large={"n": 600},
 )
 def _(rng, seed, K=2, d=1, n=200, weights=False):
-    """Equal means, unequal scales, ordered by the mean; or equal weights, ordered by the weight."""
+    """Equal means, unequal scales, ordered by the mean; or equal weights, ordered by the weight.
+
+    The rows come in pairs x, -x, so that the order cuts every optimum in halves, and not by chance near its edge.
+    """
     m = n // K
     if weights:
         x = np.concatenate([rng.normal(8 * k, 1, m) for k in range(K)])
         order, family = bm.Order("weight"), bm.Gaussian(mean=bm.Normal(4, 10), var=bm.InverseGamma(3, 2))
     else:
-        x = np.concatenate([rng.normal(0, 12.0**k, (m, d)) for k in range(K)])
-        x[:, 1:] *= 1.0
+        half = np.concatenate([rng.normal(0, 12.0**k, (m // 2, d)) for k in range(K)])
+        x = np.concatenate([half, -half])
         order = bm.Order("mean", by=d - 1)
         family = bm.Gaussian(mean=bm.Normal(0, 5), var=bm.InverseGamma(1.5, 2))
     em = bm.fit_em(bm.Mixture(family, K, weight=bm.Dirichlet(4), constraints=(order,)), bm.Data(x), seed=seed)

@@ -43,12 +43,11 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
         x = rng.poisson(root[z] ** 2).astype(float)
         return bm.Mixture(bm.Poisson(rate=bm.Gamma(1.0, 2 / root[-1] ** 2)), **rest), bm.Data(x)
     if kind == "bernoulli":
-        d = 6 * K
-        on = np.kron(np.eye(K), np.ones(6)) > 0
-        x = (rng.random((m, d)) < np.where(on, 0.9, 0.1)[z]).astype(float)
+        on = np.kron(np.eye(K), np.ones(4)) > 0
+        x = (rng.random((m, 4 * K)) < np.where(on, 0.9, 0.1)[z]).astype(float)
         return bm.Mixture(bm.Bernoulli(prob=bm.Beta(1.5, 1.5)), **rest), bm.Data(x)
     if kind == "categorical":
-        d, levels = 12, K + 1
+        d, levels = 6, K + 1
         p = 0.1 / K * np.ones((K, levels)) + (0.9 - 0.1 / K) * np.eye(K, levels)
         p /= p.sum(axis=1, keepdims=True)
         x = np.stack([[rng.choice(levels, p=p[k]) for _ in range(d)] for k in z]).astype(float)

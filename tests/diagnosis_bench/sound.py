@@ -11,7 +11,7 @@ def sounds(i, seed=100):
     """(fit, em) of the i-th sound fit: made-up draws for odd i, Gibbs for even i; 4 chains of 500 or more."""
     rng = np.random.default_rng([seed, i])
     kind = KINDS[i // 2 % len(KINDS)]
-    K = int(rng.integers(2, 5 if kind == "categorical" else 6))
+    K = int(rng.integers(2, 4 if kind in ("bernoulli", "categorical") else 6))  # EM with 100 probabilities takes long
     n = int(rng.integers(30, 80)) * K
     model, data = setting(kind, K, n, rng, apart=rng.uniform(8, 12))
     em = bm.fit_em(model, data, seed=i)

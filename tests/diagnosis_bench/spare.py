@@ -10,17 +10,20 @@ from diagnosis_bench.settings import setting
 
 @case(
     "empty components",
-    "degenerate",
+    ("degenerate", "undecided"),
     True,
     four_columns={"kind": "mvgaussian 4"},
     four_columns_5_for_2={"kind": "mvgaussian 4", "components": 5},
     many={"kind": "mvgaussian", "components": 8, "n": 60},
     bernoulli={"kind": "bernoulli"},
     categorical={"kind": "categorical"},
-    six_for_three={"kind": "bernoulli", "K": 3, "components": 6, "n": 150},
+    six_for_three={"kind": "bernoulli", "K": 3, "components": 6},
 )
-def _(rng, seed, kind, K=2, n=120, components=3):
+def _(rng, seed, kind, K=2, n=500, components=3):
     """More components than groups and a weight prior whose concentration 1 is below half the parameters of each.
+
+    The theorem is one of many rows. Among few a spare component may well find some that it suits by chance, and where
+    it does so in most draws "undecided" is right.
 
     References: Rousseau & Mengersen (2011), JRSS B 73:689-710, theorem 1.
     """

@@ -228,24 +228,42 @@ def test_one_clear_sentence(how, match):
     assert "\n" not in str(error.value)
 
 
+BELOW = {"w": np.array([2, 0.5, 0.5]) / 3, "mu": np.array([2.25, 30.0, 30.2]), "sigma": np.array([2.5, 1.0, 1.0])}
+
+
 @pytest.mark.certify
-def test_a_model_written_by_hand_in_pymc():
-    """Run A of the notes with PyMC's own NUTS: one optimum, permuted starts."""
+@pytest.mark.parametrize("run,verdict", [("A", "label switching"), ("B", "several modes")])
+def test_a_model_written_by_hand_in_pymc(run, verdict):
+    """Runs A and B of the notes with PyMC's own NUTS: permuted starts; two chains in an optimum far below.
+
+    The weights' concentration of 30 keeps the two components that share a group in that optimum from emptying, so
+    that chains stay in it.
+    """
     import pymc as pm
 
     y = np.random.default_rng(8).normal(np.repeat(CENTRES, 50), 1.0)
     with pm.Model(coords={"component": range(3), "obs": range(150)}):
-        w = pm.Dirichlet("w", np.ones(3), dims="component")
+        w = pm.Dirichlet("w", np.full(3, 30.0), dims="component")
         mu = pm.Normal("mu", 10.0, 20.0, dims="component")
         sigma = pm.HalfNormal("sigma", 10.0, dims="component")
         pm.NormalMixture("y", w, mu, sigma=sigma, observed=y, dims="obs")
-        start = {"w": np.full(3, 1 / 3), "mu": CENTRES, "sigma": np.ones(3)}
-        turned = [{n: v[p] for n, v in start.items()} for p in ([0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1])]
+        top = {"w": np.full(3, 1 / 3), "mu": CENTRES, "sigma": np.ones(3)}
+        names = [0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 2, 1]
+        starts = [top] * 2 + [BELOW] * 2 if run == "B" else [{n: v[p] for n, v in top.items()} for p in names]
         how = {"draws": 600, "tune": 400, "chains": 4, "init": "adapt_diag", "random_seed": 1, "cores": 1}
-        tree = pm.sample(initvals=turned, quiet=True, **how)
+        tree = pm.sample(initvals=starts, quiet=True, **how)
         pm.compute_log_likelihood(tree, progressbar=False)
+    total = tree["log_likelihood"]["y"].sum("obs").values
+    stayed = total[:2].min() - total[2:].max() > 5  # every draw of the one beside every draw of the other
+    assert stayed == (run == "B")
     diagnosis = bm.diagnose_draws(tree)
-    assert diagnosis.verdict == "label switching", diagnosis.summary()
+    assert diagnosis.verdict == verdict, diagnosis.summary()
     out = bm.relabel(tree, method="pivot")
     assert out.posterior["posterior"]["mu"].dims == tree["posterior"]["mu"].dims
-    assert (out.posterior["posterior"]["mu"].std(("chain", "draw")) < 1).all()
+    if run == "A":
+        assert (out.posterior["posterior"]["mu"].std(("chain", "draw")) < 1).all()
+    turned = tree.copy()
+    turned["posterior"] = tree["posterior"].to_dataset().isel(chain=[2, 0, 3, 1], component=[1, 2, 0])
+    turned["log_likelihood"] = tree["log_likelihood"].to_dataset().isel(chain=[2, 0, 3, 1])
+    turned["sample_stats"] = tree["sample_stats"].to_dataset().isel(chain=[2, 0, 3, 1])
+    assert bm.diagnose_draws(turned).verdict == verdict

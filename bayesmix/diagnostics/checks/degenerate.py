@@ -1,9 +1,14 @@
 """Do empty, twin or collapsed components carry the result?"""
 
+import numpy as np
+
 from bayesmix.diagnostics.findings import Finding, check
 
-CARRIES = 0.5  # share of the draws, or of the climbs from them, from which degeneracy is the result itself
-SOME = 0.05  # share from which it is worth a word
+CARRIES = 0.5  # share of draws with a spare component from which fewer groups than K are the most probable number
+# (Malsiner-Walli, Frühwirth-Schnatter & Grün 2016, Statistics and Computing 26:303-324)
+SOME = 0.05  # share from which the number of groups is in doubt: the tail that a 95 % interval leaves out
+NOTHING = 1e-6  # share of the mass of an optimum that no run of usual length meets but by its start
+ANY = "any of these"
 KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
 ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
 
@@ -22,8 +27,8 @@ def degenerate(evidence):
     table = shares(evidence)
     if table is None:
         return None
-    top = table["share"].max()
-    how = table["share"].idxmax()
+    top = table.loc[ANY, "share"]
+    how = table["share"].drop(ANY).idxmax()
     if top >= CARRIES:
         return Finding(
             "degenerate", "problem", f"{sentence(table)}: there are fewer groups than components.", "degenerate",
@@ -32,7 +37,8 @@ def degenerate(evidence):
     if top >= SOME:
         return Finding(
             "degenerate", "warning" if how != "one row" else "note",
-            f"{sentence(table)}: the data may not need all components.", table=table, advice=advice(evidence),
+            f"{sentence(table)}: the data may not need all components.", "undecided" if how != "one row" else None,
+            table, advice(evidence),
         )  # fmt: skip
     return None
 
@@ -42,23 +48,44 @@ def shares(evidence):
     import pandas as pd
 
     state = evidence.components
-    if state is None:
+    kept = carried(evidence)
+    if state is None or not (kept is None or kept.any()):
         return None
+    state = state if kept is None else state.of(kept)
     draws = {"empty": state.empty.mean(), "twins": state.twin.mean(), "one row": state.singleton.mean()}
+    draws[ANY] = (state.empty | state.twin | state.singleton).mean()
     climbs = dict.fromkeys(draws, 0.0)
     if evidence.matching is not None:
         climbs["empty"] = evidence.matching.share("empty component")
         climbs["twins"] = evidence.matching.share("twin components")
         draws["collapsed"], climbs["collapsed"] = 0.0, evidence.matching.share("collapsed")
+        climbs[ANY] = sum(climbs.values())  # an optimum is of one kind
     frame = pd.DataFrame({"draws": draws, "climbs": climbs}, dtype=float)
     frame["share"] = frame.max(axis=1)
     frame.index.name = "degeneracy"
     return frame
 
 
+def carried(evidence):
+    """Whether each draw looked at belongs to an optimum that may hold mass; None without masses.
+
+    What chains are like that are stuck where there is no mass is not the result: `several_modes` has the word.
+    """
+    matching, masses = evidence.matching, evidence.masses
+    if matching is None or masses is None:
+        return None
+    at = np.array(evidence.some)
+    near = np.abs(at[:, 1, None] - matching.at).argmin(axis=1)
+    home = matching.home[at[:, 0], near]
+    return ~np.append(masses["share"].to_numpy() < NOTHING, False)[home]
+
+
 def sentence(table):
     """The worst line of the table in words."""
-    how, row = table["share"].idxmax(), table.loc[table["share"].idxmax()]
+    how = table["share"].drop(ANY).idxmax()
+    row, every = table.loc[how], table.loc[ANY, "share"]
+    if every > 1.2 * row["share"]:
+        return f"In {every:.0%} of the draws some component is empty, hardly told from another, or holds a single row"
     if row["draws"] >= row["climbs"]:
         what = {
             "empty": "some component holds less than one expected row",

@@ -6,6 +6,8 @@ from bayesmix.diagnostics.findings import Finding, check
 
 REAL = 0.01  # share of the mass from which an optimum counts (DESIGN section 9)
 SEEN = 0.01  # share of the checkpoints from which a region counts as visited, not touched
+FLAGRANT = 7.0  # nats (a factor of 1000) by which masses and draws must contradict each other: Laplace's error is of
+# the order of the parameters over the rows (Tierney & Kadane 1986, JASA 81:82-86), and a chain's share one of a few
 
 
 @check
@@ -31,6 +33,17 @@ def several_modes(evidence):
     if evidence.matching is None:
         return None
     matching = evidence.matching
+    unlike = out_of_proportion(evidence)
+    if unlike:
+        mostly, hardly, often, seldom = unlike
+        return Finding(
+            "several modes", "problem",
+            f"{often:.0%} of the draws are in optimum {mostly} and {seldom:.1%} in optimum {hardly}, which holds more "
+            "than a thousand times what these shares say: the chains have not forgotten where they began.",
+            "several modes", occupancy(evidence),
+            advice=f"Start the chains in proportion to the masses, after more restarts: bm.fit_em(model, data, "
+            f"restarts={max(200, 5 * len(evidence.fit.runs))}), then bm.fit_mcmc(model, data, start=em).",
+        )  # fmt: skip
     region = matching.region
     both = [int(r) for r in np.unique(region) if r >= 0 and (region == r).mean() >= SEEN]
     if not both:
@@ -52,6 +65,21 @@ def several_modes(evidence):
         f"optim{'um is' if len(matching.optima) == 1 else 'a are'} known.",
         table=occupancy(evidence),
     )  # fmt: skip
+
+
+def out_of_proportion(evidence):
+    """(optimum of most draws, a visited one, their shares) where the masses contradict these shares, or None."""
+    home, mass = evidence.matching.home, evidence.masses["share"].to_numpy()
+    seen = np.bincount(home[home >= 0], minlength=len(mass)) / home.size
+    known = np.isfinite(mass) & (seen > 0)
+    if not known.any():
+        return None
+    mostly = int(np.argmax(np.where(known, seen, 0.0)))
+    tiny = np.finfo(float).tiny
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = np.log(mass / max(mass[mostly], tiny)) - np.log(seen / seen[mostly])
+    hardly = int(np.argmax(np.where(known, excess, -np.inf)))
+    return (mostly, hardly, seen[mostly], seen[hardly]) if excess[hardly] > FLAGRANT else None
 
 
 def by_em(evidence):

@@ -29,6 +29,6 @@ def _parts(material, source):
 
     def costs(permutation):
         pivot = source.mean(permutation).argmax(axis=1)
-        return -material.groups.against(np.eye(material.K)[pivot])
+        return -material.groups.against(np.eye(material.K, dtype=np.float32)[pivot])  # as exact as the counts
 
     return material.groups, costs

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 KEEP = 20_000_000  # draws x components x rows that are held at once; beyond, they are made anew for each pass
+WHOLE = 2**24  # whole numbers up to it are exact in single precision, which halves the memory to pass over
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +68,10 @@ def product(m, target):
 
 
 def one_hot(allocations, K):
-    """The Membership of allocations (T, n)."""
-    names = np.arange(K)[:, None]
-    shape = (len(allocations), K, allocations.shape[1])
-    return Membership(shape, lambda part: (allocations[part][:, None, :] == names).astype(float))
+    """The Membership of allocations (T, n); in single precision where that counts rows and draws exactly."""
+    names, (T, n) = np.arange(K)[:, None], allocations.shape
+    kind = np.float32 if max(T, n) < WHOLE else np.float64
+    return Membership((T, K, n), lambda part: (allocations[part][:, None, :] == names).astype(kind))
 
 
 def soft(probabilities):

@@ -1,0 +1,103 @@
+"""Single checks on made-up evidence: what each says at its threshold, and on either side of it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayesmix.diagnostics.checks.degenerate import CARRIES, SOME, degenerate
+from bayesmix.diagnostics.checks.several_modes import several_modes
+from bayesmix.diagnostics.checks.unvisited import unvisited
+from bayesmix.diagnostics.components import Components
+from bayesmix.diagnostics.matching import Matching
+
+
+def optimum(log_posterior=0.0, kind="interior"):
+    return SimpleNamespace(log_posterior=log_posterior, kind=kind, reason="")
+
+
+def matching(home, optima):
+    """The Matching of (chain, checkpoint) indices of optima, every draw a checkpoint."""
+    home = np.array(home)
+    names = np.zeros((*home.shape, 2), dtype=int)
+    return Matching(tuple(optima), len(optima), np.arange(home.shape[1]), home, names)
+
+
+def evidence(home, share, se=0.0, kinds=None, counts=None):
+    """What the checks read of chains in known optima of known mass."""
+    optima = [optimum(kind=kind) for kind in kinds or ["interior"] * len(share)]
+    matched, home = matching(home, optima), np.array(home)
+    masses = pd.DataFrame({
+        "region": matched.regions, "log_posterior": 0.0, "share": share, "se": se, "worth": "", "visited": True,
+    })  # fmt: skip
+    pairs = list(np.ndindex(*home.shape))
+    some = np.ones(len(pairs))
+    components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None])
+    return SimpleNamespace(
+        sampled=True, matching=matched, masses=masses, shares=masses["share"].to_numpy(), shape=home.shape,
+        regions_of_chains=matched.seats, components=components, some=pairs,
+        fit=SimpleNamespace(runs=(), mixture=SimpleNamespace(components=2)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "home,together",
+    [
+        ([[0, 1, 0, 1, 0]], True),  # there and back, twice
+        ([[0, 2, 1, 2, 0, 2, 1, 0]], True),  # by way of a third
+        ([[0, 0, 1, 0, 0]], False),  # once
+        ([[0, 0, 1, 1, 1], [0, 1, 1, 1, 1]], False),  # never back
+    ],
+)
+def test_optima_are_one_region_when_chains_come_and_go(home, together):
+    region = matching(home, [optimum()] * 3).regions
+    assert bool(region[0] == region[1]) is together
+
+
+@pytest.mark.parametrize("share,verdict", [((0.4, 0.6), None), ((1 - 1e-5, 1e-5), "several modes")])
+def test_free_movement_in_flagrant_disproportion_to_the_masses(share, verdict):
+    """Between two optima to and fro, mostly in the second one: right where the masses are alike."""
+    found = several_modes(evidence([[1, 1, 0] * 20] * 4, share))
+    assert found.verdict == verdict, found.sentence
+
+
+def test_light_regions_without_a_chain_count_together():
+    light = 0.004 * np.ones(5)
+    for many, verdict in ((2, None), (5, "several modes")):
+        share = np.append(1 - light[:many].sum(), light[:many])
+        assert unvisited(evidence([[0] * 10] * 4, share)).verdict == verdict
+    unsure = unvisited(evidence([[0] * 10] * 4, np.append(0.98, light), se=0.01))
+    assert unsure.verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    "empty,verdict", [(SOME - 0.025, None), (SOME + 0.025, "undecided"), (CARRIES + 0.025, "degenerate")]
+)
+def test_a_spare_component_in_a_share_of_the_draws(empty, verdict):
+    counts = np.where(np.arange(160) < round(160 * empty), 0.5, 9.0)
+    found = degenerate(evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts))
+    assert (found.verdict if found else None) == verdict
+
+
+def test_chains_stuck_where_there_is_no_mass_say_nothing_about_spare_components():
+    """All draws with an empty component are of an optimum of no mass; of one with mass they are the result."""
+    home, counts = np.repeat([[0], [1], [1], [1]], 10, axis=1), np.repeat([9.0, 0.5, 0.5, 0.5], 10)
+    assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)) is None
+    assert degenerate(evidence(home, [0.5, 0.5], counts=counts)).verdict == "degenerate"
+    unknown = evidence(home, [1.0, np.nan], kinds=["interior", "empty component"], counts=counts)
+    assert degenerate(unknown).verdict == "degenerate"
+
+
+def test_what_was_visited_without_a_known_mass_counts():
+    """Nine draws of ten in an optimum of unknown mass: the known one holds a tenth of what was visited."""
+    kinds = ["interior", "empty component", "interior"]
+    home = [[0] + [1] * 9] * 4
+    found = unvisited(evidence(home, [0.98, np.nan, 0.02], kinds=kinds))
+    assert found.verdict is None and "0.204 %" in found.sentence  # .02 / (.02 + .98 / .1)
+    assert unvisited(evidence([[0] * 10] * 4, [0.98, np.nan, 0.02], kinds=kinds)).verdict == "several modes"
+    unknown = evidence([[1] * 10] * 4, [np.nan, np.nan, 1.0], kinds=kinds)
+    assert unvisited(unknown).verdict is None  # lower or equal: nothing to say
+    for height, verdict in ((1.0, "undecided"), (30.0, "several modes")):
+        unknown.matching.optima[2].log_posterior = unknown.masses.loc[2, "log_posterior"] = height
+        assert unvisited(unknown).verdict == verdict
