@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 from bayesmix.errors import InputError
@@ -64,14 +63,18 @@ def _build(folder, em, mcmc, diagnosis, comparison, title, command, story):
     fit.save(folder / "fit.nc")
 
 
-def render(context):
+def render(context, template="page.html.j2"):
     """The page as HTML text; a name that the template knows and the context lacks is an error."""
     import jinja2
 
-    source = (files("bayesmix.report") / "templates" / "page.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)  # fmt: skip
-    return environment.from_string(source).render(**context)
+    from bayesmix.report.formulas import markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bayesmix.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["formula"] = markup
+    return environment.get_template(template).render(**context)
 
 
 def assignments(proba, fit):
