@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from bayesmix.report.graph import leaves_of
+from bayesmix.report.words import prior_text
 from bayesmix.spec.priors import Fixed, Flat
 
 LONG = 72  # letters of a prior beyond which the table of priors has it in full
@@ -57,7 +58,7 @@ def _prior(mixture, name):
         return f"{left} = {_constant(p.prior)}"
     if isinstance(p.prior, Flat):
         return f"p({left}) ∝ 1"
-    text = " ".join(repr(p.prior).split())
+    text = prior_text(p.prior)
     return f"{left} ~ {text if len(text) <= LONG else type(p.prior).__name__ + '(…)'}"
 
 
