@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from bayesmix.report.data_plots import _ellipse, some
-from bayesmix.report.style import GREY, INK, PALE, blend, colour, grid, styled
+from bayesmix.report.style import GREY, INK, PALE, TRUE_SHADES, blend, colour, grid, styled
 
 FRAMES = 16  # of a slider
 
@@ -122,6 +122,7 @@ def panels(data, tints, rgb=False):
         rgb: take three probabilities as red, green and blue instead of mixing the components' colours.
     """
     figure, axes = grid(1, len(tints), 2.9 if len(tints) > 1 else 4.4, sharex=True, sharey=True)
+    figure.set_label(TRUE_SHADES if rgb else "")
     rows = some(data.n, 3000)
     for ax, (title, p) in zip(axes[0], tints.items(), strict=True):
         c = GREY if p is None else (np.clip(p, 0, 1) if rgb else blend(p))[rows]

@@ -103,9 +103,9 @@ def _of_em(em):
     found = {"em"}
     if settings.get("start", "kmeans++") == "kmeans++":
         found.add("kmeans++")
-    beta = settings.get("stiffness", 1.0)
-    if isinstance(beta, list | tuple):
+    betas = str(settings.get("stiffness", 1.0)).split(", ")
+    if len(betas) > 1:
         found.add("annealing")
-    elif beta is not None and float(beta) == math.inf:
+    if float(betas[-1]) == math.inf:
         found.add("hard")
     return found

@@ -35,6 +35,7 @@ STYLE = {
     "svg.hashsalt": "bayesmix",  # the same figure gives the same file
 }
 WIDTH = 7.2  # inches
+TRUE_SHADES = "true shades"  # label of a Figure whose colours are the message, so that dark pages do not invert it
 
 
 def styled(plot):

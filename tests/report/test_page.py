@@ -11,10 +11,13 @@ import pytest
 import bayesmix as bm
 from bayesmix.report import page, words
 from bayesmix.report.page import FILES, check_folder, render, write_report
-from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
+from laplace import made_up_comparison, made_up_diagnosis
 
 SECTIONS = ["model", "data", "optima", "components", "responsibilities", "comparison", "chains",
             "predictive", "certificate", "provenance"]  # fmt: skip
+
+
+pytestmark = pytest.mark.xdist_group("page")  # one worker writes the report that these tests read
 
 
 class Outline(HTMLParser):
@@ -46,23 +49,6 @@ class Outline(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def fits(faithful):
-    model = bm.Mixture(bm.MvGaussian(), 2, constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)))
-    em = bm.fit_em(model, faithful, restarts=3, seed=1)
-    return em, laplace_fit(em, draws=20)
-
-
-@pytest.fixture(scope="module")
-def report(fits, tmp_path_factory):
-    to = tmp_path_factory.mktemp("reports") / "deep" / "old_faithful"
-    em, mcmc = fits
-    path = write_report(em, mcmc, made_up_diagnosis(), to=to, comparison=made_up_comparison(em, mcmc),
-                        title="Old <Faithful>", command="bayesmix run x.py --seed 1")  # fmt: skip
-    assert path == to / "index.html"
-    return to
-
-
-@pytest.fixture(scope="module")
 def outline(report):
     return Outline((report / "index.html").read_text(encoding="utf-8"))
 
@@ -80,7 +66,8 @@ def test_nothing_comes_from_outside(report, outline):
 
 
 def test_every_image_is_a_data_uri_with_a_text(outline):
-    assert len(outline.images) == 11
+    frames = [image for image in outline.images if "data-title" in image]
+    assert len(outline.images) - len(frames) == 11 and len(frames) > 3
     for image in outline.images:
         assert image["src"].startswith(("data:image/svg+xml;base64,", "data:image/png;base64,"))
         assert len(image["alt"]) > 20

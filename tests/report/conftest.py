@@ -1,0 +1,24 @@
+"""One report for all tests of the page: Old Faithful by EM, its steps kept, and draws of the Laplace approximation."""
+
+import pytest
+
+import bayesmix as bm
+from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
+
+
+@pytest.fixture(scope="session")
+def fits(faithful):
+    model = bm.Mixture(bm.MvGaussian(), 2, constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)))
+    em = bm.fit_em(model, faithful, restarts=3, seed=1, keep_trace=True)
+    return em, laplace_fit(em, draws=20)
+
+
+@pytest.fixture(scope="session")
+def report(fits, tmp_path_factory):
+    """The folder of that report, whose findings and comparison are made up."""
+    to = tmp_path_factory.mktemp("reports") / "deep" / "old_faithful"
+    em, mcmc = fits
+    path = bm.write_report(em, mcmc, made_up_diagnosis(), to=to, comparison=made_up_comparison(em, mcmc),
+                           title="Old <Faithful>", command="bayesmix run x.py --seed 1")  # fmt: skip
+    assert path == to / "index.html"
+    return to
