@@ -182,10 +182,14 @@ def _sample(em, engine, plan, out, title, args, story):
 
 def _refresh_index(args, out):
     """Bring the list of the reports up to date; beside a folder that was named by --out nothing is written."""
+    from bayesmix.report import terminal
     from bayesmix.report.index import write_index
 
     if args.out is None:
-        write_index(out.parent)
+        try:
+            write_index(out.parent)
+        except InputError as error:  # the report itself is written
+            terminal.say(f"The list of reports was not brought up to date: {error}")
 
 
 def _again(args, em):

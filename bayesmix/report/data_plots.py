@@ -121,7 +121,8 @@ def _densities(fit, mcmc):
     at = np.arange(x.min(), x.max() + 1) if whole else np.linspace(bins[0], bins[-1], 400)
     figure, axes = grid(1, 1, 3.8)
     ax = axes[0, 0]
-    ax.hist(x, bins=bins, weights=weight / weight.sum(), density=True, color=PALE)
+    ax.hist(x, bins=bins, weights=weight / weight.sum(), density=True, histtype="stepfilled",
+            facecolor="#EFEFEF", edgecolor=GREY, lw=0.6)  # fmt: skip
     if mcmc is not None:
         lines = [_parts(fit, theta, at).sum(axis=1) for theta in _some_draws(mcmc, BAND)]
         ax.fill_between(at, *np.quantile(lines, [0.05, 0.95], axis=0), color=INK, alpha=0.25, lw=0)

@@ -10,9 +10,9 @@ FRAMES = 16  # of a slider
 
 
 def kept(fit, run):
-    """Whether `climb` and `frames` can draw this restart: its steps were kept, in two features with centres."""
-    one = fit.runs[run]
-    return len(one.kept) > 1 and fit.data.d == 2 and not fit.data.missing and "mean" in fit.best
+    """Whether `climb` and `frames` can draw this restart: its steps were kept, of Gaussians in two features."""
+    gaussian = "mean" in fit.best and {"cov", "var", "sd"} & set(fit.best)
+    return len(fit.runs[run].kept) > 1 and fit.data.d == 2 and not fit.data.missing and bool(gaussian)
 
 
 @styled

@@ -70,7 +70,7 @@ def _map(census, matching):
         f"Map of {len(found)} optima: log posterior below the best against the share of rows placed differently.",
         "Each disc is an optimum, larger where more restarts ended there, a ring where only chains were. Down: lower "
         "log posterior. Right: more rows in another component than at the best optimum."
-        + ("" if matching is None else " Chains stand beside the optima that their draws climb to."),
+        + ("" if matching is None else " Below: the chains whose draws climb to each."),
     )
 
 

@@ -7,7 +7,7 @@ from bayesmix.report.style import GREY, INK, PALE, colour, grid, styled
 
 SHOWN = 8  # optima with a colour of their own
 MAPPED = 40  # optima on the map
-HIGH, WIDE = 17.0, 8.0  # pixels of a line of text and of a letter in it
+HIGH, WIDE = 12.0, 8.0  # pixels of a line of text and of a letter in it
 HOME = 0.02  # share of a chain's draws from which it is drawn at an optimum
 
 
@@ -72,7 +72,7 @@ def mode_map(fit, optima=None, occupancy=None):
 
     Across: the expected share of rows that go to another component than at the best optimum, under the best
     relabelling. Up: the log posterior below the best one. A disc's area is the share of restarts that ended there; a
-    ring was reached by chains only. The words name the chains that were there, with the share of their draws.
+    ring was reached by chains only. Below stand the chains that were there, with the share of their draws.
 
     Args:
         fit: the fit whose data and model these are optima of, either engine.
@@ -88,22 +88,27 @@ def mode_map(fit, optima=None, occupancy=None):
     ax = axes[0, 0]
     for m in sorted(shown, key=lambda m: -optima[m].times_reached):
         shade = _optimum_style(optima, m)[0]
-        size = 30 + 900 * optima[m].share
         face = shade if optima[m].times_reached else "none"
-        ax.scatter(moved[m], gap[m], s=size, facecolor=face, edgecolor=shade, lw=1.4, alpha=0.75, zorder=3)
+        ax.scatter(moved[m], gap[m], s=_size(optima[m]), facecolor=face, edgecolor=shade, lw=1.4, alpha=0.75, zorder=3)
     ax.set_yscale("symlog", linthresh=1.0)
     ax.minorticks_off()
     top, wide = max(gap.values()), max(0.01, *moved.values())
     ax.set_ylim(max(2.0, 2.5 * top), -0.6)
-    ax.set_xlim(-0.12 * wide, 1.35 * wide)
+    ax.set_xlim(-0.1 * wide, 1.15 * wide)
     ax.xaxis.set_major_formatter(lambda v, _: f"{100 * v:.3g} %" if v >= 0 else "")
     ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}" if v >= 0 else "")
     ax.grid(color=PALE, lw=0.5)
     ax.set_axisbelow(True)
     ax.set_xlabel("rows placed differently from the best optimum")
     ax.set_ylabel("log posterior below the best")
+    visitors = _visitors(occupancy)
+    here = [m for m in shown if m in visitors]
+    if here:
+        dots = [Line2D([], [], ls="", marker="o", ms=7, color=_optimum_style(optima, m)[0]) for m in here]
+        figure.legend(dots, [f"optimum {m}: {visitors[m]}" for m in here], loc="outside lower left",
+                      ncols=1 if max(len(visitors[m]) for m in here) > 30 else 2)  # fmt: skip
     figure.draw_without_rendering()  # settles the layout, which says what lies on what
-    _name(ax, moved, gap, _visitors(occupancy))
+    _number(ax, optima, moved, gap, here)
     return figure
 
 
@@ -134,25 +139,17 @@ def _visitors(occupancy):
     return out
 
 
-def _name(ax, moved, gap, visitors):
-    """Number the optima beside their discs, the visited ones first; a number for which there is no room is left out."""
+def _size(mode):
+    """Area of an optimum's disc, in points squared."""
+    return 30 + 900 * mode.share
+
+
+def _number(ax, optima, moved, gap, first):
+    """Number the optima right of their discs, those in `first` before others; one without room stays without."""
     taken = []
-    for m in sorted(moved, key=lambda m: (m not in visitors, m)):
-        text = f"{m}: {visitors[m]}" if m in visitors else str(m)
+    for m in sorted(moved, key=lambda m: (m not in first, m)):
         x, y = ax.transData.transform((moved[m], gap[m]))
-        low = y - HIGH / 2
-        while m in visitors and _clashes(taken, x, low, text):
-            low -= HIGH
-        if _clashes(taken, x, low, text):
-            continue
-        taken.append((x, low, text))
-        ax.annotate(text, (moved[m], gap[m]), xytext=(12, (low + HIGH / 2 - y) * 72 / ax.figure.dpi),
-                    textcoords="offset points", va="center", fontsize=9.5, color=INK, zorder=4)  # fmt: skip
-
-
-def _clashes(taken, x, low, text):
-    """Whether a text at (x, low) would lie on one of those already taken; all in pixels."""
-    return any(
-        x < other + WIDE * (len(words) + 1) and other < x + WIDE * (len(text) + 1) and abs(low - at) < HIGH
-        for other, at, words in taken
-    )
+        if all(abs(x - a) > 2.5 * WIDE or abs(y - b) > HIGH for a, b in taken):
+            taken.append((x, y))
+            ax.annotate(str(m), (moved[m], gap[m]), xytext=(np.sqrt(_size(optima[m])) / 2 + 4, 0),
+                        textcoords="offset points", va="center", fontsize=9.5, color=INK, zorder=4)  # fmt: skip

@@ -1,5 +1,7 @@
 """The plate diagram of a model, drawn with matplotlib: no graphviz, and the mixture's own plates."""
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle, Wedge
@@ -103,9 +105,13 @@ class _Page:
         K, kinds = self.mixture.components, {type(self.leaves[i].family).__name__ for i in mine}
         many = f"components {', '.join(map(str, owners)) if len(owners) < 3 else f'{owners[0]} … {owners[-1]}'}"
         which = f"component {owners[0]}" if len(owners) == 1 else many
-        title = which if len(owners) == K else f"{which}: {', '.join(sorted(kinds))}"
+        rest = "" if len(owners) == K else f": {', '.join(sorted(kinds))}"
+        short = which.replace("components ", "k = ").replace("component ", "k = ")
+        title = which + rest
         at = max(at, first + 0.075 * len(title) + 0.25)
-        self.plates.append((first + 0.03, at - 0.03, MIDDLE - 0.92, MIDDLE + 0.54, title, "left"))
+        self.plates.append(
+            (first + 0.03, at - 0.03, MIDDLE - 0.92, MIDDLE + 0.54, title, "left", (short + rest, short))
+        )
         return at
 
     # ---- drawing ----------------------------------------------------------------------------
@@ -178,18 +184,29 @@ class _Page:
         ax.add_patch(FancyArrowPatch(a, b, **ends, **style))
         self.ways.append(_curve(a, b, bend))
 
-    def _plate(self, ax, left, right, low, high, title, side):
-        """A frame, its title in the first corner that no line crosses; where all are crossed, on white in the first."""
+    def _plate(self, ax, left, right, low, high, title, side, shorter=()):
+        """A frame, its title in the first corner that no line crosses, or a shorter one where there is no room.
+
+        Where lines cross every corner the words stand on white in the first.
+        """
         box = FancyBboxPatch((left, low), right - left, high - low, boxstyle="round,pad=0,rounding_size=0.09",
                              facecolor="none", edgecolor=PLATE, lw=1.0, zorder=0)  # fmt: skip
         ax.add_patch(box)
-        wide, sides = LETTER * len(title), ("left", "right") if side == "left" else ("right", "left")
-        corners = [(at, v) for v in ("bottom", "top") for at in sides]
-        starts = {"left": left + 0.09, "right": right - 0.09 - wide, "bottom": low + 0.06, "top": high - 0.04 - LINE}
-        free = [c for c in corners if not self._crossed(starts[c[0]], wide, starts[c[1]])]
-        at, v = (free or corners)[0]
-        x, y = starts[at] + (wide if at == "right" else 0.0), starts[v] + (LINE if v == "top" else 0.0)
+        sides = ("left", "right") if side == "left" else ("right", "left")
+        tried = [(t, at, v) for t in (title, *shorter) for v in ("bottom", "top") for at in sides]
+        places = [(t, at, v, *self._corner(left, right, low, high, t, at, v)) for t, at, v in tried]
+        free = [place for place in places if not self._crossed(place[3], LETTER * len(place[0]), place[4])]
+        title, at, v, x, y = (free or places)[0]
+        x, y = x + LETTER * len(title) * (at == "right"), y + LINE * (v == "top")
+        corners = [(left, low), (left, high), (right, high), (right, low), (left, low)]
+        self.ways += [_curve(*side) for side in pairwise(corners)]
         ax.text(x, y, title, ha=at, va=v, fontsize=SMALL, color="#4A5563", bbox=BLANK, zorder=3)
+
+    @staticmethod
+    def _corner(left, right, low, high, title, at, v):
+        """Where a title in this corner of a frame begins."""
+        x = left + 0.09 if at == "left" else right - 0.09 - LETTER * len(title)
+        return x, low + 0.06 if v == "bottom" else high - 0.04 - LINE
 
     def _crossed(self, x, wide, y):
         """Whether a line runs through a title that starts at (x, y)."""
