@@ -9,7 +9,7 @@ from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
 @pytest.fixture(scope="session")
 def fits(faithful):
     model = bm.Mixture(bm.MvGaussian(), 2, constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)))
-    em = bm.fit_em(model, faithful, restarts=3, seed=1, keep_trace=True)
+    em = bm.fit_em(model, faithful, restarts=3, seed=1, keep_trace=True, tol=1e-3)  # few steps, few frames
     return em, laplace_fit(em, draws=20)
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -47,6 +48,22 @@ def test_the_command_and_its_refusals(folder, tmp_path, capsys):
     (tmp_path / "r" / "report.json").write_text('{"title": 1}')
     with pytest.raises(bm.InputError, match="write the report again"):
         bm.write_index(tmp_path)
+
+
+def test_runs_refresh_the_list_of_their_own_folder_only(folder, tmp_path, capsys):
+    from bayesmix.cli.commands import _refresh_index
+
+    for name in ("named", "reports"):
+        (tmp_path / name / "x").mkdir(parents=True)
+        (tmp_path / name / "x" / "report.json").write_bytes((folder / "a_two" / "report.json").read_bytes())
+    _refresh_index(SimpleNamespace(out=tmp_path / "named" / "x"), tmp_path / "named" / "x")
+    assert not (tmp_path / "named" / "index.html").exists()
+    page = tmp_path / "reports" / "index.html"
+    _refresh_index(SimpleNamespace(out=None), tmp_path / "reports" / "x")
+    assert "Title &lt;a_two&gt;" in page.read_text(encoding="utf-8")
+    page.write_text("mine")
+    _refresh_index(SimpleNamespace(out=None), tmp_path / "reports" / "x")  # the run must not fail for it
+    assert page.read_text() == "mine" and "not brought up to date" in capsys.readouterr().out
 
 
 def test_a_page_of_ones_own_is_left_alone(folder, tmp_path):
