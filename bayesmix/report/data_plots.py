@@ -247,7 +247,7 @@ def _feature_axis(ax, name, whole):
     if ax.get_subplotspec().is_first_col():
         ax.set_ylabel("share of rows")
     ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=whole, min_n_ticks=1))
 
 
 def some(n, most):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from bayesmix.report.data_plots import _ellipse, some
 from bayesmix.report.style import GREY, INK, PALE, TRUE_SHADES, blend, colour, grid, styled
@@ -177,6 +178,8 @@ def curves(series, x_label, y_label, *, log=False, log_x=False, limits=None, mar
     for i, (name, values) in enumerate(series.items()):
         x, y = values if isinstance(values, tuple) else (np.arange(len(values)), values)
         ax.plot(x, y, color=colour(i), marker="o" if len(x) <= 20 else None, ms=4, lw=1.6, label=name)
+    if x_label == "iteration":
+        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     for name, value in marks:
         ax.axhline(value, color=GREY, lw=1, ls=":")
         ax.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY)

@@ -11,7 +11,7 @@ from bayesmix.report.plate import plate_diagram
 from bayesmix.report.words import Table, frame_table
 from bayesmix.store import versions
 
-SHOWN = 4  # findings above the fold
+SHOWN, LONG = 4, 12  # findings above the fold, and features whose table is not folded
 
 
 def sections(em, mcmc, diagnosis, comparison, proba, title, command, story=()):
@@ -20,7 +20,7 @@ def sections(em, mcmc, diagnosis, comparison, proba, title, command, story=()):
     parts = [
         *story,
         _model(fit),
-        Section("data", "The data", words.data_sentences(fit.data), tables=(words.data_table(fit.data),)),
+        _data(fit.data),
     ]
     census = em if em is not None else mcmc
     if census.optima:
@@ -98,6 +98,13 @@ def _model(fit):
         "model", "The model", words.model_sentences(fit), (plate,), (words.prior_table(fit),),
         formulas=formulas(fit.mixture, fit.data),
     )  # fmt: skip
+
+
+def _data(data):
+    table = words.data_table(data)
+    long = len(table.rows) > LONG
+    folded = ((f"Each of {data.d} features", table),) if long else ()
+    return Section("data", "The data", words.data_sentences(data), tables=() if long else (table,), folded=folded)
 
 
 def _certificate(em, mcmc):
