@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.lines import Line2D
 
+from bayesmix.report.data_plots import ROWS, some
 from bayesmix.report.style import GREY, INK, PALE, colour, grid, styled
 
 SHOWN = 8  # optima with a colour of their own
@@ -113,19 +114,28 @@ def mode_map(fit, optima=None, occupancy=None):
 
 
 def _moved(fit, one, other):
-    """Expected share of rows in another component under `other`, by the relabelling that makes it least."""
-    from scipy.optimize import linear_sum_assignment
+    """Expected share of rows in another component under `other`, by the relabelling that makes it least.
 
-    a, b = (fit._responsibilities(mode.theta, fit.data.x, fit._log_label) for mode in (one, other))
-    shares = fit.data.row_weight / fit.data.row_weight.sum()
-    overlap = np.minimum(a[:, :, None], b[:, None, :])
-    overlap = np.einsum("n,nkl->kl", shares, overlap)
-    rows, columns = linear_sum_assignment(-overlap)
-    return float(np.clip(1.0 - overlap[rows, columns].sum(), 0.0, 1.0))
+    Of many rows an even sample stands for all.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.special import softmax
+
+    rows, label = some(fit.data.n, ROWS), fit.mixture.log_label(fit.data)
+    label = None if label is None else label[rows]
+    a, b = (softmax(fit.mixture.log_joint(fit.data.x[rows], mode.theta, label), axis=1) for mode in (one, other))
+    weight = fit.data.row_weight[rows] / fit.data.row_weight[rows].sum()
+    overlap = np.einsum("n,nkl->kl", weight, np.minimum(a[:, :, None], b[:, None, :]))
+    block = np.empty(len(overlap), dtype=int)
+    for number, members in enumerate(fit.mixture.blocks(fit.data)):
+        block[list(members)] = number
+    allowed = np.where(block[:, None] == block, overlap, -1.0)  # only exchangeable components trade names
+    best = overlap[linear_sum_assignment(-allowed)].sum()
+    return float(np.clip(1.0 - best, 0.0, 1.0))
 
 
 def _visitors(occupancy):
-    """optimum -> words such as "chains 0, 2; 3 (40 %)"."""
+    """optimum -> words such as "chains 0, 2, 3 (40 %)"."""
     if occupancy is None:
         return {}
     out = {}

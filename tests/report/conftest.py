@@ -7,18 +7,22 @@ from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
 
 
 @pytest.fixture(scope="session")
-def fits(faithful):
-    model = bm.Mixture(bm.MvGaussian(), 2, constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)))
-    em = bm.fit_em(model, faithful, restarts=3, seed=1, keep_trace=True, tol=1e-3)  # few steps, few frames
+def model():
+    return bm.Mixture(bm.MvGaussian(), 2, constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)))
+
+
+@pytest.fixture(scope="session")
+def fits(model, faithful):
+    em = bm.fit_em(model, faithful, restarts=3, seed=1)
     return em, laplace_fit(em, draws=20)
 
 
 @pytest.fixture(scope="session")
-def report(fits, tmp_path_factory):
-    """The folder of that report, whose findings and comparison are made up."""
+def report(model, faithful, fits, tmp_path_factory):
+    """The folder of that report, whose findings and comparison are made up; EM stops early, to have few steps."""
     to = tmp_path_factory.mktemp("reports") / "deep" / "old_faithful"
-    em, mcmc = fits
-    path = bm.write_report(em, mcmc, made_up_diagnosis(), to=to, comparison=made_up_comparison(em, mcmc),
+    em = bm.fit_em(model, faithful, restarts=3, seed=1, tol=1e-3, keep_trace=True)
+    path = bm.write_report(em, fits[1], made_up_diagnosis(), to=to, comparison=made_up_comparison(em, fits[1]),
                            title="Old <Faithful>", command="bayesmix run x.py --seed 1")  # fmt: skip
     assert path == to / "index.html"
     return to
