@@ -18,11 +18,16 @@ def fits(model, faithful):
 
 
 @pytest.fixture(scope="session")
-def report(model, faithful, fits, tmp_path_factory):
-    """The folder of that report, whose findings and comparison are made up; EM stops early, to have few steps."""
+def traced(model, faithful):
+    """The EM fit with its steps; it stops early, to have few."""
+    return bm.fit_em(model, faithful, restarts=3, seed=1, tol=1e-3, keep_trace=True)
+
+
+@pytest.fixture(scope="session")
+def report(traced, fits, tmp_path_factory):
+    """The folder of that report, whose findings and comparison are made up."""
     to = tmp_path_factory.mktemp("reports") / "deep" / "old_faithful"
-    em = bm.fit_em(model, faithful, restarts=3, seed=1, tol=1e-3, keep_trace=True)
-    path = bm.write_report(em, fits[1], made_up_diagnosis(), to=to, comparison=made_up_comparison(em, fits[1]),
+    path = bm.write_report(traced, fits[1], made_up_diagnosis(), to=to, comparison=made_up_comparison(traced, fits[1]),
                            title="Old <Faithful>", command="bayesmix run x.py --seed 1")  # fmt: skip
     assert path == to / "index.html"
     return to

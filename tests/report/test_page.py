@@ -93,8 +93,8 @@ def test_light_dark_print_and_narrow_are_provided_for(report):
         assert rule in source
 
 
-def test_the_folder_holds_the_tables_and_the_fit(report, fits):
-    em, mcmc = fits
+def test_the_folder_holds_the_tables_and_the_fit(report, traced, fits):
+    em, mcmc = traced, fits[1]
     assert sorted(p.name for p in report.iterdir()) == sorted(FILES)
     rows = pd.read_csv(report / "assignments.csv", index_col="row")
     np.testing.assert_allclose(rows[["em p(0)", "em p(1)"]], em.predict_proba())
