@@ -70,6 +70,7 @@ _LAZY = {
     "resume": "bayesmix.mcmc.sample",
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
     "section": "bayesmix.report.story",
+    "write_index": "bayesmix.report.index",
     "write_report": "bayesmix.report.page",
 }
 

@@ -14,7 +14,10 @@ of 4.3 minutes with a wait of 80. Every restart reaches one optimum, the cluster
 so EM's maximum lies well inside the posterior: the verdict should be "sound".
 """
 
+import numpy as np
+
 import bayesmix as bm
+from bayesmix.report import dynamics
 
 title = "Old Faithful"
 data = bm.datasets.old_faithful()
@@ -25,6 +28,30 @@ model = bm.Mixture(
     constraints=(bm.Order("mean", by="eruptions"), bm.MinWeight(0.05)),
 )
 settings = {"restarts": 50, "draws": 1000, "tune": 500, "chains": 4, "seed": 1}
+
+
+def story(em, mcmc, quick):
+    """EM step by step from a poor start: two wide, equal components in the middle of the data."""
+    mean = data.x.mean(axis=0) + np.array([[-0.3, 3], [0.3, -3]])
+    cov = np.stack([np.diag(data.x.var(axis=0))] * 2)
+    start = {"weight": np.array([0.5, 0.5]), "mean": mean, "cov": cov}
+    one = bm.fit_em(model, data, start=start, keep_trace=True, seed=1)
+    return [
+        bm.section(
+            "EM, step by step",
+            f"From two wide components in the middle of the data EM needs {one.runs[0].iterations} steps to the "
+            f"optimum, log posterior {one.log_posterior:.4f}.",
+            slides=[
+                (
+                    dynamics.frames(one),
+                    "Step of EM",
+                    "The rows by responsibility and the ellipses of both components.",
+                    "Rows in the mixed colour of their probabilities; each ellipse holds 90 % of its component.",
+                )
+            ],
+        )
+    ]
+
 
 if __name__ == "__main__":
     from bayesmix.cli import main

@@ -109,6 +109,12 @@ def parser():
     check.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the prior draws (default: 0)")
     _imports(check)
 
+    index = _command(
+        add, "index", "list all reports of a folder in one page, with verdicts",
+        "`run` and `fit` do so for reports/ by themselves, unless --out names another place.",
+    )  # fmt: skip
+    index.add_argument("folder", type=Path, nargs="?", default=Path("reports"), help="default: reports")
+
     _imports(_command(add, "list", "list data sets, families, priors and constraints"))
     return top
 

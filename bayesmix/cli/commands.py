@@ -53,6 +53,14 @@ def predict(args):
         write_text(args.out, text)
 
 
+def index(args):
+    """`bayesmix index reports`."""
+    from bayesmix.report import terminal
+    from bayesmix.report.index import write_index
+
+    terminal.say(f"Index: {write_index(args.folder)}")
+
+
 def check(args):
     """`bayesmix check reports/x`: 0 if the recomputed and the stored certificate are sound, else 1."""
     from bayesmix.report import terminal
@@ -78,7 +86,7 @@ def show(args):
         terminal.show_table(table, title)
 
 
-COMMANDS = {"run": run, "fit": fit, "predict": predict, "check": check, "list": show}
+COMMANDS = {"run": run, "fit": fit, "predict": predict, "check": check, "index": index, "list": show}
 
 
 def _import_all(args):
@@ -127,6 +135,7 @@ def _em_report(em, engine, out, title, args, story):
         page = write_report(
             em, None, diagnosis, to=out, title=title, command=_again(args, em), story=story.tell(em, None)
         )
+    _refresh_index(args, out)
     if engine == "em":
         terminal.show_diagnosis(diagnosis)
     return page
@@ -167,7 +176,20 @@ def _sample(em, engine, plan, out, title, args, story):
             em if both else None, mcmc, diagnosis, to=out, title=title, comparison=table if both else None,
             command=_again(args, em), story=story.tell(em, mcmc),
         )  # fmt: skip
+    _refresh_index(args, out)
     return mcmc, page
+
+
+def _refresh_index(args, out):
+    """Bring the list of the reports up to date; beside a folder that was named by --out nothing is written."""
+    from bayesmix.report import terminal
+    from bayesmix.report.index import write_index
+
+    if args.out is None:
+        try:
+            write_index(out.parent)
+        except InputError as error:  # the report itself is written
+            terminal.say(f"The list of reports was not brought up to date: {error}")
 
 
 def _again(args, em):

@@ -1,4 +1,4 @@
-"""Figures of the data beside the model: scatter, densities, responsibilities, predictive checks."""
+"""Figures of the data beside the model: scatter, densities, predictive checks."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -12,7 +12,7 @@ from bayesmix.spec.families.mvgaussian import MvGaussian
 from bayesmix.spec.families.uniform import UniformComponent
 
 LEVEL = 0.9  # share of a component inside its ellipse
-FAINT = 60  # posterior draws shown
+FAINT, BAND = 60, 400  # posterior draws shown one by one, and behind a 90 % band
 FEATURES = 6  # panels at most, one per feature
 ROWS = 4000  # points or bars at most
 
@@ -59,7 +59,7 @@ def _ellipses(fit, mcmc):
             else:
                 cells.append((axes[i, j], j, i + 1))
     x, proba = fit.data.x, fit.predict_proba()
-    rows = _some(len(x), ROWS)
+    rows = some(len(x), ROWS)
     colours, tint = component_colours(fit.mixture), blend(proba)
     known = _labelled(fit.data)
     draws = [] if mcmc is None else _some_draws(mcmc)
@@ -81,13 +81,13 @@ def _ellipses(fit, mcmc):
         ax.set_xlabel(names[a])
         ax.set_ylabel(names[b])
         ax.label_outer()
-    handles = _class_handles(fit)
+    handles = class_handles(fit)
     handles.append((Line2D([], [], color=GREY, lw=1.8), f"{LEVEL * 100:.0f} % region, {_point(fit)}"))
     if draws:
         handles.append((Line2D([], [], color=GREY, lw=0.6, alpha=0.6), "90 % region, draws"))
     if known.any():
         handles.append((Line2D([], [], ls="", marker="s", mfc=PALE, mec=INK), "labelled row"))
-    _legend(figure, handles)
+    legend(figure, handles)
     return figure
 
 
@@ -121,25 +121,27 @@ def _densities(fit, mcmc):
     at = np.arange(x.min(), x.max() + 1) if whole else np.linspace(bins[0], bins[-1], 400)
     figure, axes = grid(1, 1, 3.8)
     ax = axes[0, 0]
-    ax.hist(x, bins=bins, weights=weight / weight.sum(), density=True, color=PALE)
-    for theta in [] if mcmc is None else _some_draws(mcmc):
-        ax.plot(at, _parts(fit, theta, at).sum(axis=1), color=INK, lw=0.5, alpha=0.12)
+    ax.hist(x, bins=bins, weights=weight / weight.sum(), density=True, histtype="stepfilled",
+            facecolor="#EFEFEF", edgecolor=GREY, lw=0.6)  # fmt: skip
+    if mcmc is not None:
+        lines = [_parts(fit, theta, at).sum(axis=1) for theta in _some_draws(mcmc, BAND)]
+        ax.fill_between(at, *np.quantile(lines, [0.05, 0.95], axis=0), color=INK, alpha=0.25, lw=0)
     parts = _parts(fit, fit.best, at)
     for k, c in enumerate(component_colours(fit.mixture)):
         ax.plot(at, parts[:, k], color=c, lw=2, marker="o" if whole and len(at) < 60 else None, ms=3.5)
     ax.plot(at, parts.sum(axis=1), color=INK, lw=1.3, ls="--")
     depth = -0.045 * ax.get_ylim()[1]
-    rows = _some(len(x), ROWS)
+    rows = some(len(x), ROWS)
     jitter = np.random.default_rng(0).uniform(0.4, 1.6, len(rows))
     ax.scatter(x[rows], depth * jitter, s=9, c=blend(fit.predict_proba())[seen][rows], lw=0, alpha=0.75)
     ax.axhline(0, color=GREY, lw=0.6)
     ax.set_xlabel(fit.data.names[0])
     ax.set_ylabel("share of rows" if whole else "density")
-    handles = _class_handles(fit)
+    handles = class_handles(fit)
     handles.append((Line2D([], [], color=INK, ls="--", lw=1.3), f"mixture, {_point(fit)}"))
     if mcmc is not None:
-        handles.append((Line2D([], [], color=INK, lw=0.6, alpha=0.5), "mixture, posterior draws"))
-    _legend(figure, handles)
+        handles.append((Patch(color=INK, alpha=0.25, lw=0), "mixture, 90 % of the posterior"))
+    legend(figure, handles)
     return figure
 
 
@@ -168,39 +170,9 @@ def _split_histograms(fit, simulated=20_000):
             ax.plot(middle, expected, color=colour(c), lw=1.4, marker="o", ms=3)
             bottom = bottom + height
         _feature_axis(ax, data.names[j], whole)
-    handles = _class_handles(fit)
+    handles = class_handles(fit)
     handles.append((Line2D([], [], color=GREY, marker="o", ms=3, lw=1.4), "simulated from the fit, each class"))
-    _legend(figure, handles)
-    return figure
-
-
-@styled
-def responsibilities(em, mcmc=None, *, proba=None):
-    """Figure: the probability of each class for every row, rows sorted; EM above MCMC, in the same order.
-
-    `proba` passes what `predict_proba` already gave, a dict of (n, C) by "em" and "mcmc".
-    """
-    fits = {"em": em, "mcmc": mcmc}
-    proba = proba or {name: fit.predict_proba() for name, fit in fits.items() if fit is not None}
-    first = next(iter(proba.values()))
-    order = np.lexsort((first @ np.arange(first.shape[1]), first.argmax(axis=1)))
-    order = order[_some(len(order), ROWS)]
-    titles = {"em": "at the MAP (EM)", "mcmc": "averaged over the posterior (MCMC)"}
-    figure, axes = grid(len(proba), 1, 1.75, sharex=True)
-    edges = np.arange(len(order) + 1)
-    for ax, (name, p) in zip(axes[:, 0], proba.items(), strict=True):
-        level = np.concatenate([np.zeros((len(order), 1)), np.cumsum(p[order], axis=1)], axis=1)
-        for c in range(p.shape[1]):
-            low, high = (np.append(level[:, i], level[-1, i]) for i in (c, c + 1))
-            ax.fill_between(edges, low, high, step="post", color=colour(c), lw=0)
-        ax.set_title(titles[name], loc="left")
-        ax.set_ylabel("probability")
-        ax.set_ylim(0, 1)
-        ax.set_xlim(0, len(order))
-    thinned = "" if len(order) == len(first) else f" ({len(order)} of {len(first)} shown)"
-    axes[-1, 0].set_xlabel(f"rows, sorted{thinned}")
-    fit = em if em is not None else mcmc
-    _legend(figure, _class_handles(fit, points=False))
+    legend(figure, handles)
     return figure
 
 
@@ -225,7 +197,7 @@ def predictive(fit):
         ax.plot(middle, mid, ls="", marker="_", ms=6, mew=1.8, color=colour(0))
         _feature_axis(ax, data.names[j], whole)
     source = "posterior predictive" if fit.engine == "mcmc" else "simulated at the MAP"
-    _legend(
+    legend(
         figure,
         [(Patch(color=PALE), "data"), (Line2D([], [], color=colour(0), lw=1.8), f"{source}, 90 % interval")],
     )
@@ -238,7 +210,7 @@ def replicated(fit, count=200):
         x = fit.groups["posterior_predictive"]["x"]
         lead = [dim for dim in ("chain", "draw") if dim in x.dims]
         x = x.transpose(*lead, "obs", ...).values.reshape(-1, fit.data.n, fit.data.d)
-        return x[_some(len(x), count)]
+        return x[some(len(x), count)]
     return np.stack([fit.simulate(fit.data.n, seed=s)[0] for s in range(count)])
 
 
@@ -275,17 +247,17 @@ def _feature_axis(ax, name, whole):
     if ax.get_subplotspec().is_first_col():
         ax.set_ylabel("share of rows")
     ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=whole, min_n_ticks=1))
 
 
-def _some(n, most):
+def some(n, most):
     """At most `most` indices spread evenly over range(n)."""
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)
 
 
-def _some_draws(mcmc):
+def _some_draws(mcmc, most=FAINT):
     chains, draws = mcmc.shape
-    return [mcmc.theta(*divmod(int(i), draws)) for i in _some(chains * draws, FAINT)]
+    return [mcmc.theta(*divmod(int(i), draws)) for i in some(chains * draws, most)]
 
 
 def _labelled(data):
@@ -298,7 +270,7 @@ def _point(fit):
     return "MAP" if fit.engine == "em" else "best draw"
 
 
-def _class_handles(fit, points=True):
+def class_handles(fit, points=True):
     names = fit.class_names
     if len(names) > 12:
         return []
@@ -308,7 +280,7 @@ def _class_handles(fit, points=True):
     return [(Line2D([], [], color=colour(c), **mark), f"{what}{name}") for c, name in enumerate(names)]
 
 
-def _legend(figure, handles):
+def legend(figure, handles):
     if not handles:  # too many classes to name
         return
     letters = sum(len(text) + 6 for _, text in handles)

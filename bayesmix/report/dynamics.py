@@ -2,9 +2,18 @@
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from bayesmix.report.data_plots import _ellipse, _some
-from bayesmix.report.style import GREY, INK, PALE, blend, colour, grid, styled
+from bayesmix.report.data_plots import _ellipse, some
+from bayesmix.report.style import GREY, INK, PALE, TRUE_SHADES, blend, colour, grid, styled
+
+FRAMES = 16  # of a slider
+
+
+def kept(fit, run):
+    """Whether `climb` and `frames` can draw this restart: its steps were kept, of Gaussians in two features."""
+    gaussian = "mean" in fit.best and {"cov", "var", "sd"} & set(fit.best)
+    return len(fit.runs[run].kept) > 1 and fit.data.d == 2 and not fit.data.missing and bool(gaussian)
 
 
 @styled
@@ -17,30 +26,13 @@ def climb(fit, run=0, steps=6, bisectors=False):
         steps: panels at most; the first iterations are preferred, the last is always there.
         bisectors: draw the line between each two centres, where k-means changes its mind.
     """
-    one = fit.runs[run]
-    kept = list(one.kept)
-    at = kept
-    if len(kept) > steps:  # the first ones, one half way between them and the end, and the last
-        at = [*kept[: steps - 2], kept[(steps - 3 + len(kept)) // 2], kept[-1]]
+    at = _steps(fit.runs[run].kept, steps)
     columns = min(3, len(at))
     figure, axes = grid(-(-len(at) // columns), columns, 2.5, sharex=True, sharey=True)
-    x, rows = fit.data.x, _some(fit.data.n, 2000)
     for ax in axes.flat[len(at) :]:
         ax.set_axis_off()
     for ax, i in zip(axes.flat, at, strict=False):
-        theta, r = one.thetas[i], one.responsibilities[kept.index(i)]
-        ax.scatter(x[rows, 0], x[rows, 1], s=7, c=blend(r)[rows], lw=0, alpha=0.7)
-        limits = ax.get_xlim(), ax.get_ylim()
-        centres = theta["mean"]
-        for k, centre in enumerate(centres):
-            if not bisectors:
-                ax.plot(*_ellipse(theta, k, 0, 1), color=colour(k), lw=1.5)
-            ax.plot(*centre, marker="P", ms=8, mec="white", mfc=colour(k))
-            for other in centres[:k] if bisectors else ():
-                middle, across = (centre + other) / 2, (centre - other)[::-1] * [-1, 1]
-                ax.axline(middle, middle + across, color=GREY, lw=0.8)
-        ax.set_xlim(limits[0])
-        ax.set_ylim(limits[1])
+        _step(ax, fit, run, i, bisectors)
         ax.set_title(f"iteration {i}", loc="left")
         ax.label_outer()
     for ax in axes[:, 0]:
@@ -48,6 +40,49 @@ def climb(fit, run=0, steps=6, bisectors=False):
     for ax in axes[-1]:
         ax.set_xlabel(fit.data.names[0])
     return figure
+
+
+@styled
+def frames(fit, run=0, bisectors=False, most=FRAMES):
+    """Pairs (title, Figure), one for each of up to `most` steps of one restart, for a slider in the page.
+
+    Arguments as for `climb`. The first steps are all there; later ones, which move little, are thinned out evenly.
+    """
+    out = []
+    for i in _steps(fit.runs[run].kept, most):
+        figure, axes = grid(1, 1, 3.9, width=5.6)
+        _step(axes[0, 0], fit, run, i, bisectors, size=12)
+        axes[0, 0].set_xlabel(fit.data.names[0])
+        axes[0, 0].set_ylabel(fit.data.names[1])
+        out.append((f"iteration {i}", figure))
+    return out
+
+
+def _steps(kept, most):
+    """At most `most` of the iterations that were kept: the first half of them in a row, the rest evenly to the end."""
+    if len(kept) <= most:
+        return list(kept)
+    first = (most + 1) // 2
+    rest = np.linspace(first, len(kept) - 1, most - first).round().astype(int)
+    return [kept[i] for i in (*range(first), *rest)]
+
+
+def _step(ax, fit, run, i, bisectors, size=7):
+    """The rows and the components after iteration i."""
+    one, x, rows = fit.runs[run], fit.data.x, some(fit.data.n, 2000)
+    theta, r = one.thetas[i], one.responsibilities[list(one.kept).index(i)]
+    ax.scatter(x[rows, 0], x[rows, 1], s=size, c=blend(r)[rows], lw=0, alpha=0.7)
+    limits = ax.get_xlim(), ax.get_ylim()
+    centres = theta["mean"]
+    for k, centre in enumerate(centres):
+        if not bisectors:
+            ax.plot(*_ellipse(theta, k, 0, 1), color=colour(k), lw=1.5)
+        ax.plot(*centre, marker="P", ms=8, mec="white", mfc=colour(k))
+        for other in centres[:k] if bisectors else ():
+            middle, across = (centre + other) / 2, (centre - other)[::-1] * [-1, 1]
+            ax.axline(middle, middle + across, color=GREY, lw=0.8)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
 
 
 @styled
@@ -61,7 +96,7 @@ def trajectories(x, paths, names, homes=None):
     """
     figure, axes = grid(1, 1, 4.4)
     ax = axes[0, 0]
-    rows, faint = _some(len(x), 2000), max(0.06, min(1.0, 12 / len(paths)))
+    rows, faint = some(len(x), 2000), max(0.06, min(1.0, 12 / len(paths)))
     ax.scatter(x[rows, 0], x[rows, 1], s=8, c=PALE, lw=0)
     for j, path in enumerate(paths):
         for k in range(path.shape[1]):
@@ -88,7 +123,8 @@ def panels(data, tints, rgb=False):
         rgb: take three probabilities as red, green and blue instead of mixing the components' colours.
     """
     figure, axes = grid(1, len(tints), 2.9 if len(tints) > 1 else 4.4, sharex=True, sharey=True)
-    rows = _some(data.n, 3000)
+    figure.set_label(TRUE_SHADES if rgb else "")
+    rows = some(data.n, 3000)
     for ax, (title, p) in zip(axes[0], tints.items(), strict=True):
         c = GREY if p is None else (np.clip(p, 0, 1) if rgb else blend(p))[rows]
         ax.scatter(data.x[rows, 0], data.x[rows, 1], s=9, c=c, lw=0, alpha=0.8)
@@ -142,6 +178,8 @@ def curves(series, x_label, y_label, *, log=False, log_x=False, limits=None, mar
     for i, (name, values) in enumerate(series.items()):
         x, y = values if isinstance(values, tuple) else (np.arange(len(values)), values)
         ax.plot(x, y, color=colour(i), marker="o" if len(x) <= 20 else None, ms=4, lw=1.6, label=name)
+    if x_label == "iteration":
+        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     for name, value in marks:
         ax.axhline(value, color=GREY, lw=1, ls=":")
         ax.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY)

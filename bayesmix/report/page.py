@@ -3,12 +3,12 @@
 import os
 import shutil
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 from bayesmix.errors import InputError
+from bayesmix.report.index import FACTS, facts
 
-FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", "index.html")
+FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", FACTS, "index.html")
 
 
 def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparison=None, command=None,
@@ -16,7 +16,8 @@ def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparis
     """The path of `index.html` in a report folder that is written whole or not at all.
 
     The folder also holds `fit.nc` (the MCMC fit if there is one), `assignments.csv`, `modes.csv`,
-    `summary.csv` and, for two engines, `comparison.csv`. Other files in it are left alone.
+    `summary.csv`, `report.json` (what `write_index` lists) and, for two engines, `comparison.csv`.
+    Other files in it are left alone.
 
     Args:
         em, mcmc: the fits, at least one.
@@ -55,6 +56,7 @@ def _build(folder, em, mcmc, diagnosis, comparison, title, command, story):
     proba = {name: f.predict_proba() for name, f in (("em", em), ("mcmc", mcmc)) if f is not None}
     context = sections(em, mcmc, diagnosis, comparison, proba, title, command, story)
     (folder / "index.html").write_text(render(context), encoding="utf-8")
+    (folder / FACTS).write_text(facts(context), encoding="utf-8")
     assignments(proba, fit).to_csv(folder / "assignments.csv")
     if fit.optima:
         fit.modes.to_csv(folder / "modes.csv")
@@ -64,14 +66,18 @@ def _build(folder, em, mcmc, diagnosis, comparison, title, command, story):
     fit.save(folder / "fit.nc")
 
 
-def render(context):
+def render(context, template="page.html.j2"):
     """The page as HTML text; a name that the template knows and the context lacks is an error."""
     import jinja2
 
-    source = (files("bayesmix.report") / "templates" / "page.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)  # fmt: skip
-    return environment.from_string(source).render(**context)
+    from bayesmix.report.formulas import markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bayesmix.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["formula"] = markup
+    return environment.get_template(template).render(**context)
 
 
 def assignments(proba, fit):

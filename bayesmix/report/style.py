@@ -35,6 +35,7 @@ STYLE = {
     "svg.hashsalt": "bayesmix",  # the same figure gives the same file
 }
 WIDTH = 7.2  # inches
+TRUE_SHADES = "true shades"  # label of a Figure whose colours are the message, so that dark pages do not invert it
 
 
 def styled(plot):
@@ -83,9 +84,19 @@ def data_uri(figure, kind="svg"):
         if kind == "svg":
             figure.savefig(buffer, format="svg", metadata={"Date": None})
         else:
-            figure.savefig(buffer, format="png", dpi=130)
+            _save_png(figure, buffer)
     mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
     return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _save_png(figure, buffer):
+    """A PNG of at most 256 colours, a third of the size; as many as a figure of blended colours needs."""
+    from PIL import Image
+
+    raw = io.BytesIO()
+    figure.savefig(raw, format="png", dpi=130)
+    image = Image.open(raw).convert("RGB")
+    image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
 
 
 def quantities(mixture, data, limit=4):

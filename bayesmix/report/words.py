@@ -193,6 +193,12 @@ def _members(family, names, where):
     return out
 
 
+def prior_text(prior):
+    """A prior as one would type it: without the blanks and dots that NumPy aligns its arrays with."""
+    text = re.sub(r"(\d)\.(?=[],\s])", r"\1", " ".join(repr(prior).split()))
+    return re.sub(r"\[ +", "[", re.sub(r" +(?=[],])", "", text))
+
+
 def prior_table(fit):
     """One line for each field: prior, shape, free parameters."""
     rows = []
@@ -202,7 +208,7 @@ def prior_table(fit):
         what = "known constant" if isinstance(p.prior, Fixed) else str(p.support)
         if isinstance(p.prior, Flat):
             what += ", flat"
-        prior = "Flat()" if isinstance(p.prior, Flat) else " ".join(repr(p.prior).split())
+        prior = "Flat()" if isinstance(p.prior, Flat) else prior_text(p.prior)
         rows.append((name, prior, " × ".join(map(str, shape)), what, str(free)))
     return Table(("field", "prior", "shape", "values", "free"), tuple(rows), (0, 1, 3))
 

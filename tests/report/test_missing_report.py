@@ -6,7 +6,7 @@ import pytest
 
 import bayesmix as bm
 from bayesmix.diagnostics.evidence import quantile_rows
-from bayesmix.report import data_plots, words
+from bayesmix.report import plots, words
 
 
 def fit_of(d, gaps=True):
@@ -21,7 +21,7 @@ def fit_of(d, gaps=True):
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_every_picture_of_the_data(d):
     fit = fit_of(d)
-    for figure in (data_plots.scatter(fit), data_plots.responsibilities(fit), data_plots.predictive(fit)):
+    for figure in (plots.scatter(fit), plots.responsibilities(fit), plots.predictive(fit)):
         figure.canvas.draw()
         assert figure.axes
         plt.close(figure)

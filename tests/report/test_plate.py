@@ -20,6 +20,8 @@ CASES = [  # the ordinary run draws every eighth
 ]
 FEW = [EXTRAS[n] for n in ("mixed_types", "unlike_products", "noise_component", "zero_inflated", "one_component")]
 
+FRAMES = ("components", "k = ", "rows")  # how the titles of frames begin
+
 
 def drawn(case):
     figure = plate_diagram(case.model, case.data)
@@ -71,6 +73,28 @@ def test_no_words_lie_on_each_other(case):
     assert overlapping(ax) == []
     ax.text(*circles(ax)[0].center, "on top of it", ha="center", va="center")
     assert overlapping(ax)  # negative control
+
+
+def struck(ax):
+    """Titles of frames that an arrow or a line runs through."""
+    renderer = FigureCanvasAgg(ax.figure).get_renderer()
+    ways = [p.get_path().interpolated(40).vertices for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    ways += [np.linspace(*line.get_xydata()[[0, -1]], 200) for line in ax.lines]
+    titles = [
+        t for t in ax.texts if t.get_text().startswith(("components", "k = ", "rows")) or "features" in t.get_text()
+    ]
+    boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in titles]
+    return [text for text, box in boxes if any(box.count_contains(ax.transData.transform(way)) for way in ways)]
+
+
+@pytest.mark.parametrize("model", ["faithful", "galaxies"])
+def test_no_line_runs_through_the_title_of_a_frame(model, faithful, faithful_model, galaxies):
+    pair = (faithful_model, faithful) if model == "faithful" else (bm.Mixture(bm.Gaussian(), 3), galaxies)
+    ax = plate_diagram(*pair).axes[0]
+    assert struck(ax) == []
+    title = next(t for t in ax.texts if t.get_text().startswith(FRAMES[:2]))
+    ax.plot(*np.array([title.get_position()] * 2).T + np.array([[0, 0.5], [0.02, 0.02]]))
+    assert struck(ax)  # negative control
 
 
 @pytest.mark.parametrize(("labels", "shaded"), [("none", 0), ("some", 0.5), ("soft", 0.5), ("all", 1)])

@@ -145,6 +145,119 @@ def test_comparison_and_occupancy(em, mcmc):
     assert [t.get_text() for t in figure.axes[0].texts][-1] == "17 %"
 
 
+def test_a_switch_shows_as_a_break_in_the_strip_of_labels(mcmc):
+    figure = drawn(plots.traces(mcmc))
+    raw, mended = (ax.images[0].get_array() for ax in figure.axes if ax.images)
+    np.testing.assert_array_equal(raw, mcmc.permutation.reshape(-1, 2).T)
+    assert np.ptp(raw, axis=1).tolist() == [1, 1] and np.ptp(mended, axis=1).tolist() == [0, 0]
+
+
+def test_the_r_hat_ladder_has_a_rung_for_each_kind():
+    table = made_up_diagnosis().table
+    ax = drawn(plots.r_hat_ladder(table)).axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["raw", "relabelled", "invariant"]
+    at = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(at, [0.9, 0.002, 0.001], rtol=1e-9)
+    low, high = ax.get_xlim()
+    assert low < min(at) and max(at) < high
+
+
+@pytest.fixture(scope="module")
+def several():
+    """Four optima: three clusters, two components."""
+    x = np.concatenate([np.random.default_rng(0).normal(m, 0.5, 40) for m in (0.0, 6.0, 12.0)])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(6, 10), var=bm.InverseGamma(3, 2.0)), 2)
+    return bm.fit_em(model, bm.Data(x), restarts=20, seed=1)
+
+
+def test_the_mode_map_places_optima_and_names_their_chains(several):
+    assert len(several.optima) >= 2
+    share = np.zeros((4, len(several.optima)))
+    share[[0, 1], 0], share[2, 1], share[3, :2] = 1.0, 1.0, (0.6, 0.4)
+    figure = drawn(plots.mode_map(several, several.optima, share))
+    ax = figure.axes[0]
+    at = np.array([c.get_offsets()[0] for c in ax.collections if len(c.get_offsets())])
+    gaps = sorted(several.optima[0].log_posterior - m.log_posterior for m in several.optima)
+    np.testing.assert_allclose(sorted(at[:, 1]), gaps)
+    assert {"0", "1"} <= {t.get_text() for t in ax.texts}
+    assert {"optimum 0: chains 0, 1, 3 (60 %)", "optimum 1: chains 2, 3 (40 %)"} <= set(texts(figure))
+
+
+def test_the_distance_on_the_map_forgets_labels(several):
+    from dataclasses import replace
+
+    from bayesmix.report.mode_plots import _moved
+
+    best = several.optima[0]
+    turned = replace(best, theta=several.mixture.permute(best.theta, [1, 0]))
+    assert _moved(several, best, turned) == pytest.approx(0, abs=1e-12)
+    assert _moved(several, best, several.optima[1]) > 0.1  # negative control
+
+
+def test_co_clustering_brings_together_what_belongs_together(em):
+    figure = drawn(plots.co_clustering(em))
+    shown = next(ax.images[0].get_array() for ax in figure.axes if ax.images and ax.images[0].get_array().shape[0] > 1)
+    assert shown.shape == (272, 272)
+    jumps = lambda matrix: np.abs(np.diff(matrix, axis=0)).sum()  # noqa: E731
+    assert jumps(shown) < 0.1 * jumps(em.co_clustering())
+
+
+def test_unsure_rows_have_their_interval(em, mcmc):
+    interval = mcmc.predict_proba(interval=0.9)
+    figure = drawn(plots.responsibilities(em, mcmc, interval=interval))
+    assert len(figure.axes) == 3
+    lines = figure.axes[2].collections[0].get_segments()
+    low = np.take_along_axis(interval["lower"].values, interval["mean"].values.argmax(axis=1)[:, None], axis=1)
+    assert len(lines) == (low < 0.999).sum() > 0
+    assert min(segment[0, 1] for segment in lines) == pytest.approx(low.min())
+
+
+def test_discriminant_directions_are_fishers(iris):
+    """Two classes: W^-1 (m_1 - m_0) up to length; and unit variance within the classes."""
+    from bayesmix.report.projection import directions
+
+    x, r = iris.x[:100], np.eye(2)[iris.label[:100]]
+    within = sum(np.cov(x[iris.label[:100] == c].T, bias=True) for c in (0, 1)) / 2
+    want = np.linalg.solve(within, x[50:].mean(axis=0) - x[:50].mean(axis=0))
+    (got,) = directions(x, r).T
+    cosine = got @ want / np.linalg.norm(got) / np.linalg.norm(want)
+    assert abs(cosine) == pytest.approx(1, abs=1e-9) and got @ within @ got == pytest.approx(1)
+    assert directions(iris.x, np.eye(3)[iris.label]).shape == (4, 2)
+
+
+@pytest.mark.parametrize("family", [bm.MvGaussian(shared=True), bm.Gaussian()], ids=["shared cov", "sd"])
+def test_the_projection_draws_every_component(iris, family):
+    from bayesmix.report.projection import projectable
+
+    fit = bm.fit_em(bm.Mixture(family, 3), iris.x, restarts=2, seed=1)
+    assert projectable(fit)
+    ax = drawn(plots.discriminant(fit)).axes[0]
+    assert sum(len(line.get_xdata()) == 121 for line in ax.lines) == 3
+    two = bm.fit_em(bm.Mixture(family, 2), iris.x, restarts=1, seed=1)
+    assert "discriminant direction" in texts(drawn(plots.discriminant(two)))
+    flat = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), iris.x[:, :2], restarts=1, seed=1)
+    assert not projectable(flat)
+
+
+def test_the_density_has_a_band_of_the_draws(galaxies):
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), galaxies, restarts=1, seed=1)
+    band = drawn(plots.scatter(fit, laplace_fit(fit, draws=10))).axes[0].collections[0].get_paths()[0].vertices
+    assert np.ptp(band[:, 0]) > np.ptp(galaxies.x) and band[:, 1].max() > band[:, 1].min() >= 0
+
+
+def test_frames_of_a_climb_begin_in_a_row_and_end_at_the_last_step(faithful):
+    from bayesmix.report import dynamics
+
+    fit = bm.fit_em(bm.Mixture(bm.MvGaussian(), 2), faithful, restarts=1, seed=1, start="random", keep_trace=True)
+    kept = fit.runs[0].kept
+    frames = dynamics.frames(fit, most=6)
+    assert len(kept) > 6 == len(frames)
+    assert [title for title, _ in frames[:3]] == [f"iteration {i}" for i in kept[:3]]
+    assert frames[-1][0] == f"iteration {kept[-1]}"
+    for _, figure in frames[::5]:
+        assert len(drawn(figure).axes[0].lines) == 4  # an ellipse and a centre each
+
+
 def test_predictive_of_draws_and_of_a_point(em, mcmc):
     for fit, source in ((mcmc, "posterior predictive"), (em, "simulated at the MAP")):
         assert any(source in t for t in texts(drawn(plots.predictive(fit))))
