@@ -4,8 +4,10 @@ import html
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import bayesmix as bm
 from bayesmix.cli import main
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -53,3 +55,32 @@ def test_a_script_tells_its_story(name, tmp_path, monkeypatch):
 def test_every_script_with_a_story_is_held_to_it():
     told = {p.stem for p in MODELS.glob("*.py") if "\ndef story(" in p.read_text(encoding="utf-8")}
     assert told == set(SAYS)
+
+
+def write_mnist(folder, side=5, n=120):
+    """A tiny stand-in for MNIST in its own format: digit k lights row k % side of the image, with noise."""
+    rng = np.random.default_rng(1)
+    digit = np.arange(n) % 10
+    ink = rng.random((n, side, side)) < np.where(np.arange(side)[:, None] == digit[:, None, None] % side, 0.95, 0.05)
+    for part, array in (("images-idx3", (255 * ink).astype("u1")), ("labels-idx1", digit.astype("u1"))):
+        head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+        (folder / f"train-{part}-ubyte").write_bytes(head + array.tobytes())
+
+
+def test_digits_read_mnist_from_a_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: "data:image/png;base64,")
+    script = str(MODELS / "bernoulli_digits.py")
+    for wrong, words in (
+        (["--mnist", "nowhere"], "train-images-idx3-ubyte"),
+        (["--mnits", "."], "no option --mnits"),
+        (["--mnist"], "after its name"),
+    ):
+        assert main(["run", script, *wrong]) == 2
+        assert words in capsys.readouterr().err
+    write_mnist(tmp_path)
+    assert main(["run", script, "--mnist", ".", "--quick"]) == 0
+    fit = bm.load("reports/bernoulli_digits")
+    assert (fit.data.n, fit.data.d) == (36, 25)  # the digits 0, 1, 2 of 120 rows
+    page = (tmp_path / "reports" / "bernoulli_digits" / "index.html").read_text(encoding="utf-8")
+    assert "100.0% of the rows have the digit of their component" in story(page) and "--mnist . --quick" in page

@@ -24,7 +24,11 @@ def build_model(family, components, orders=(), min_weight=None, enforce="transfo
     Raises:
         InputError: a sentence that names the option.
     """
-    given = dict(_prior(text) for text in priors)
+    given = {}
+    for field, prior in map(_prior, priors):
+        if field in given:
+            raise InputError(f"--prior {field}=...: the prior of {field} is given twice; drop one of them.")
+        given[field] = prior
     weight = given.pop("weight", Dirichlet(1.0))
     constraints = [_order(text, enforce) for text in orders]
     if min_weight is not None:
