@@ -118,7 +118,9 @@ def gallery():
     for path in sorted((ROOT / "models").glob("*.py")):
         code = path.read_text(encoding="utf-8")
         tree = ast.parse(code)
-        titles = [n.value.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "title"]
+        titles = [
+            n.value.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "title"
+        ]
         body = code.split('"""', 2)[2].strip()
         indented = "\n".join(f"    {line}" if line else "" for line in f"```python\n{body}\n```".splitlines())
         lines += [
