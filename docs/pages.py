@@ -1,4 +1,4 @@
-"""The pages that are made when the docs are built: families, command line, API reference, and the gallery.
+"""What is made when the docs are built: families, command line, API reference, gallery; and formulas.
 
 MkDocs calls the functions `on_...` (hooks, https://www.mkdocs.org/user-guide/configuration/#hooks).
 """
@@ -6,6 +6,8 @@ MkDocs calls the functions `on_...` (hooks, https://www.mkdocs.org/user-guide/co
 import argparse
 import ast
 import inspect
+import re
+from html import unescape
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +34,18 @@ def on_files(files, config):
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_content(html, page, config, files):
+    """Formulas as MathML, which browsers draw without a script from elsewhere."""
+    from latex2mathml.converter import convert
+
+    def formula(match):
+        display = "block" if match["tag"] == "div" else "inline"
+        mathml = convert(unescape(match["tex"]).strip()[2:-2], display=display)
+        return mathml.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>')
+
+    return re.sub(r'<(?P<tag>span|div) class="arithmatex">(?P<tex>.*?)</(?P=tag)>', formula, html, flags=re.DOTALL)
 
 
 def slug(text):
