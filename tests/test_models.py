@@ -19,7 +19,7 @@ SAYS = {  # what must stand in the story of each page
     "half_moons": ["three Gaussians per class"],
     "heights_unsupervised": ["transform", "potential", "soft", "divergent"],
     "kmeans_faithful": ["174 and 98", "0.2925587", "1 attractor"],
-    "kmeans_pathologies": ["truly different optima", "distinct centres"],
+    "kmeans_pathologies": ["truly different optima", "distinct centres", "gets 0 rows and stays at (30, 30)"],
     "lda_heights": ["Ten-fold accuracy", "child"],
     "missing_values": ["-73.174978", "0.901892", "0.905410", "1.167936", "0.862141", "0.947156", "0.522613"],
     "naive_bayes_semisupervised": ["raise the accuracy"],
