@@ -2,6 +2,7 @@
 # make test    the tests              make certify  the long ones
 # make study   the simulation studies make reports  every script in models/
 # make bench   EM beside its rivals, into benchmarks/RESULTS.md
+# make docs    the user guide, into site/
 # make lint    check the style        make format   mend it
 # make clean   remove caches and build products (`rm -r .venv` for a new environment)
 #
@@ -16,7 +17,7 @@ Python 3.13 (https://www.python.org/downloads, or "pyenv install 3.13") or name 
 
 READER := models/inspect_in_arviz.py# reads a saved fit, and is no model
 
-.PHONY: demo test certify study bench reports lint format clean env
+.PHONY: demo test certify study bench reports docs lint format clean env
 .DELETE_ON_ERROR:
 
 demo: env
@@ -39,6 +40,10 @@ reports: env
 	@set -e; for model in $(filter-out $(READER),$(wildcard models/*.py)); do echo "$$model"; $(BIN)/bayesmix run $$model; done
 	@echo $(READER); $(BIN)/python $(READER)
 
+docs: env
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 lint: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -48,7 +53,7 @@ format: env
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site .pytest_cache .ruff_cache .hypothesis
 	find bayesmix tests models benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 env: .venv/.stamp

@@ -4,7 +4,9 @@
     prob ~ Beta(1.5, 1.5),   w ~ Dirichlet(2)
 
 Source: lecture notes, "Mixture of Bernoullis on MNIST"; Bishop (2006), section 9.3.3. The 8 x 8 digits that come with
-scikit-learn are used, or MNIST when the environment variable MNIST names the folder of its IDX files.
+scikit-learn are used, or the first 5000 of MNIST, given the folder with its IDX files:
+
+    bayesmix run models/bernoulli_digits.py --mnist FOLDER
 
 What to look for: for the digits 0, 1 and 2 each component is one digit. For all ten, some digits share a component
 and others take two, and restarts give different answers: the census counts them. Pixels are not independent given the
@@ -12,7 +14,7 @@ digit; the model is too simple, and the table says where it fails.
 """
 
 import math
-import os
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -23,20 +25,22 @@ from bayesmix.report import dynamics
 title = "Digits by Bernoulli mixtures"
 
 
-def digits():
-    """(binary images (n, pixels), digit (n,), (height, width)), 1797 of 8 x 8 or the first 5000 of MNIST."""
-    if "MNIST" in os.environ:
-        folder = Path(os.environ["MNIST"])
-        find = lambda part: next(f for f in sorted(folder.iterdir()) if f.name.startswith(part))  # noqa: E731
-        x = bm.read_data(find("train-images"), label=str(find("train-labels")))
-        return (x.x[:5000] > 127).astype(float), x.label[:5000], (28, 28)
-    from sklearn.datasets import load_digits
+def digits(folder):
+    """(binary images (n, pixels), digit (n,), (height, width)): 1797 of 8 x 8, or the first 5000 of MNIST's folder."""
+    if folder is None:
+        from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return (found.data > 7).astype(float), found.target, (8, 8)
+        found = load_digits()
+        return (found.data > 7).astype(float), found.target, (8, 8)
+    files = [next(Path(folder).expanduser().glob(f"train-{part}*"), None) for part in ("images", "labels")]
+    if None in files:
+        raise bm.InputError(f"--mnist {folder}: expected train-images-idx3-ubyte and train-labels-idx1-ubyte there.")
+    found = bm.read_data(files[0], label=str(files[1]))
+    return (found.x[:5000] > 127).astype(float), found.label[:5000], (math.isqrt(found.d), math.isqrt(found.d))
 
 
-x, digit, shape = digits()
+mnist = globals().get("mnist")  # the option --mnist, None without it
+x, digit, shape = digits(mnist)
 three = digit < 3
 names = tuple(f"p{i // shape[1]}.{i % shape[1]}" for i in range(x.shape[1]))
 data = bm.Data(x[three], names=names)
@@ -104,4 +108,4 @@ def story(em, mcmc, quick):
 if __name__ == "__main__":
     from bayesmix.cli import main
 
-    raise SystemExit(main(["run", __file__]))
+    raise SystemExit(main(["run", __file__, *sys.argv[1:]]))

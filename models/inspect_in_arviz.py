@@ -17,6 +17,8 @@ from pathlib import Path
 import arviz as az
 import matplotlib
 
+title = "A fit in plain ArviZ"
+
 
 def main(fit="reports/old_faithful/fit.nc", out="reports/inspect_in_arviz"):
     """Print the tables and write trace.png and predictive.png to `out`."""

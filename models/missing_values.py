@@ -7,7 +7,7 @@ variance, so its limit is not the maximum of the likelihood. Exact EM adds the c
 
 Source: AM207 lecture 13 (its printed table is the one below).
 
-What to look for: the loop ends at s2 = .862142, rho = .947156; the true maximum has s2 = .905410, rho = .901892 and
+What to look for: the loop's limit is s2 = .862140, rho = .947156; the true maximum has s2 = .905410, rho = .901892 and
 the same mu2 = 1.167936, with log likelihood -73.174978. The posterior lies around the true maximum.
 """
 

@@ -38,7 +38,7 @@ settings = {"engine": "em", "restarts": 5, "seed": 1}
 
 
 def story(em, mcmc, quick):
-    rows, repeats = {}, 2 if quick else 20
+    rows, repeats = {}, 2 if quick else 10
     for count in counts:
         score = {"labels alone": [], "with unlabelled rows": []}
         for seed in range(repeats):

@@ -32,9 +32,9 @@ def story(em, mcmc, quick):
     rows = {
         name: {
             "log likelihood": f"{f.log_likelihood:.8f}",
-            "mean of component 0": f.best["mean"][0, 0],
-            "mean of component 1": f.best["mean"][1, 0],
-            "weight of component 0": f.best["weight"][0],
+            "mean 0": f.best["mean"][0, 0],
+            "mean 1": f.best["mean"][1, 0],
+            "weight 0": f.best["weight"][0],
             "iterations": f.runs[0].iterations,
         }
         for name, f in fits.items()

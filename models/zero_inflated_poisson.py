@@ -60,7 +60,10 @@ def story(em, mcmc, quick):
             )
         )
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
-    text = []
+    better = {
+        name: "the zero-inflated" if row["BIC"] < row["BIC, plain"] else "the plain" for name, row in rows.items()
+    }
+    text = [f"BIC prefers {better['articles']} Poisson for the articles, {better['horse kicks']} for the horse kicks."]
     if mcmc is not None:
         kicks = bm.fit_mcmc(model, bm.datasets.prussian(), draws=2000, sampler="gibbs", seed=1)
         for name, fit in (("articles", mcmc), ("horse kicks", kicks)):

@@ -8,6 +8,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 
 from bayesmix.errors import InputError
 
@@ -25,7 +26,10 @@ def main(argv=None):
     """The exit status of one `bayesmix` command."""
     argv = sys.argv[1:] if argv is None else [str(word) for word in argv]
     try:
-        args = parser().parse_args(argv)
+        grammar = parser()
+        args, args.extra = grammar.parse_known_args(argv)
+        if args.extra and args.name != "run":
+            grammar.error(f"unrecognized arguments: {' '.join(args.extra)}")
     except SystemExit as stop:  # argparse has printed the help or its sentence
         return stop.code or 0
     args.argv = argv
@@ -52,15 +56,18 @@ def parser():
     top = Parser(
         prog="bayesmix",
         description="Bayesian finite mixture models: EM and MCMC on one log posterior, with a verdict.",
-        epilog="`bayesmix COMMAND --help` says more about each command.",
+        epilog="`bayesmix COMMAND --help` says more about each command, with examples.",
     )
     top.add_argument("--version", action="version", version=f"bayesmix {version('bayesmix')}")
     add = top.add_subparsers(dest="name", metavar="COMMAND", required=True, parser_class=Parser)
 
     run = _command(
         add, "run", "run a model script: fit by EM and MCMC, diagnose, write a report",
-        "The script is Python with `data` and `model` at its top level; optionally `title`, and `settings`, "
-        "a dict with any of restarts, draws, tune, chains, sampler, seed.",
+        "The script is Python with `data` and `model` at its top level; optionally `title`, `settings` (a dict with "
+        "any of engine, restarts, em, draws, tune, chains, sampler, seed) and `story`, a function that adds sections. "
+        "Options that bayesmix does not know are the script's own: they follow its name, as --NAME VALUE.",
+        "bayesmix run models/old_faithful.py --quick",
+        "bayesmix run models/bernoulli_digits.py --mnist ~/mnist",
     )  # fmt: skip
     run.add_argument("script", type=Path, help="a file such as models/old_faithful.py")
     run.add_argument("--quick", action="store_true", help="few restarts and draws: a first look, not a result")
@@ -68,32 +75,54 @@ def parser():
 
     fit = _command(
         add, "fit", "fit a mixture to a table, without writing a script",
-        "Priors are derived from the scale of the data and written into the report.",
+        "Blank cells are missing values; both engines sum them out. Priors that are not given are derived from the "
+        "scale of the data and written into the report.",
+        "bayesmix fit faithful.csv -k 2 --family mvgaussian --order mean:eruptions",
+        'bayesmix fit heights.csv -k 2 --prior "mean=Normal(170, 20)" --prior "sd=Uniform(0, 100)" --label sex',
+        'bayesmix fit people.csv -k 3 --family "height+weight=MvGaussian, visits=Poisson" '
+        '--prior "visits.rate=Gamma(2, .5)"',
+        'bayesmix fit counts.csv --components 2 --family "Components(PointMass(0), Poisson())" --engine em',
     )  # fmt: skip
-    fit.add_argument("data", type=Path, help="a CSV, TSV, Parquet, NPZ or IDX file")
-    fit.add_argument("--components", "-k", type=_count, required=True, metavar="K", help="number of components")
-    fit.add_argument("--family", default="gaussian", help="a family's name, see `bayesmix list` (default: gaussian)")
-    fit.add_argument("--columns", type=_names, metavar="A,B", help="features (default: every numeric column)")
-    fit.add_argument("--label", metavar="COLUMN", help="column of known classes, blank where unknown")
-    fit.add_argument("--row-weight", metavar="COLUMN", help="column of row weights")
-    fit.add_argument(
+    fit.add_argument("data", type=Path, help="a CSV, TSV, Parquet, NPZ or IDX file; .gz may follow")
+
+    table = fit.add_argument_group("the table")
+    table.add_argument("--columns", type=_names, metavar="A,B", help="features (default: every numeric column)")
+    table.add_argument("--label", metavar="COLUMN", help="column of known classes, blank where unknown")
+    table.add_argument("--row-weight", metavar="COLUMN", help="column of row weights")
+
+    model = fit.add_argument_group("the model")
+    model.add_argument("--components", "-k", type=_count, required=True, metavar="K", help="number of components")
+    model.add_argument(
+        "--family", default="gaussian", metavar="FAMILY",
+        help="a family's name, see `bayesmix list` (default: gaussian); an expression such as "
+        '"MvGaussian(shared=True)"; or families by column, such as "height=Gaussian, visits=Poisson"',
+    )  # fmt: skip
+    model.add_argument(
+        "--prior", action="append", default=[], metavar="FIELD=PRIOR",
+        help='as in "mean=Normal(0, 10)", "weight=Dirichlet(2)", "var=Fixed(1)", "mean=Flat"; with families by '
+        'column "height.mean=Normal(170, 20)"; may be repeated',
+    )  # fmt: skip
+    model.add_argument(
         "--order", action="append", default=[], metavar="FIELD[:FEATURE]",
         help="order the components, as in mean:eruptions (prob:item:2 for a probability of a categorical feature)",
     )  # fmt: skip
-    fit.add_argument("--min-weight", type=float, metavar="FLOOR", help="no weight below this")
-    fit.add_argument(
+    model.add_argument("--min-weight", type=float, metavar="FLOOR", help="no weight below this")
+    model.add_argument(
         "--enforce", choices=("transform", "potential", "soft"), default="transform",
         help="how constraints are enforced (default: transform)",
     )  # fmt: skip
-    fit.add_argument("--engine", choices=("em", "mcmc", "both"), default="both", help="default: both")
-    _imports(fit)
-    _fit_options(fit)
+    _imports(model)
+
+    engines = fit.add_argument_group("the fit")
+    engines.add_argument("--engine", choices=("em", "mcmc", "both"), default="both", help="default: both")
     for name, value in FULL.items():
-        fit.add_argument(f"--{name}", type=_count, metavar="N", help=f"default: {value}")
+        engines.add_argument(f"--{name}", type=_count, metavar="N", help=f"default: {value}")
+    _fit_options(engines)
 
     predict = _command(
         add, "predict", "assign new rows to the classes of a saved fit",
         "Writes a CSV: the probability of each class, and the most probable class.",
+        "bayesmix predict reports/faithful new.csv --out classes.csv",
     )  # fmt: skip
     predict.add_argument("fit", type=Path, help="a report folder or its fit.nc")
     predict.add_argument("data", type=Path, help="a file with the same columns as the fit's data")
@@ -103,6 +132,7 @@ def parser():
     check = _command(
         add, "check", "recompute the certificate of a saved fit",
         "Evaluates every reading of the log posterior on prior draws. Exit status 1 if they differ.",
+        "bayesmix check reports/faithful --draws 50",
     )  # fmt: skip
     check.add_argument("fit", type=Path, help="a report folder or its fit.nc")
     check.add_argument("--draws", type=_count, default=200, metavar="N", help="prior draws (default: 200)")
@@ -119,8 +149,12 @@ def parser():
     return top
 
 
-def _command(add, name, summary, more=""):
-    return add.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {more}".strip())
+def _command(add, name, summary, more="", *examples):
+    epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples) if examples else None
+    text = fill(f"{summary[0].upper()}{summary[1:]}. {more}".strip(), 100)
+    return add.add_parser(
+        name, help=summary, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def _fit_options(sub):

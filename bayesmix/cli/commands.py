@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 
 from bayesmix.cli import FULL
-from bayesmix.cli.script import Story, build_model, import_module, read_script, write_text
+from bayesmix.cli.expressions import build_model, columns_of
+from bayesmix.cli.script import Story, import_module, read_script, script_options, write_text
 from bayesmix.errors import InputError
 
 QUICK = {"restarts": 10, "draws": 400, "tune": 300, "chains": 4}
@@ -16,7 +17,7 @@ def run(args):
     from bayesmix.report.page import check_folder
 
     out = check_folder(args.out or Path("reports") / args.script.stem)
-    script = read_script(args.script, args.quick)
+    script = read_script(args.script, args.quick, script_options(args.extra))
     plan = FULL | {"seed": None} | script.settings | (QUICK if args.quick else {})
     if args.seed is not None:
         plan["seed"] = args.seed
@@ -31,8 +32,8 @@ def fit(args):
 
     out = check_folder(args.out or Path("reports") / args.data.name.split(".")[0])
     _import_all(args)
-    data = read_data(args.data, args.columns, args.label, args.row_weight)
-    model = build_model(args.family, args.components, args.order, args.min_weight, args.enforce)
+    model = build_model(args.family, args.components, args.order, args.min_weight, args.enforce, args.prior)
+    data = read_data(args.data, args.columns or columns_of(model.family), args.label, args.row_weight)
     given = {name: getattr(args, name) for name in FULL if getattr(args, name) is not None}
     _work(model, data, args.engine, FULL | given | {"seed": args.seed}, out, out.name, args)
 

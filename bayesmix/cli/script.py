@@ -1,4 +1,4 @@
-"""What the commands read: model scripts, modules with families of one's own, and models by name."""
+"""What the commands read: model scripts, and modules with families of one's own."""
 
 import importlib
 import importlib.util
@@ -9,12 +9,13 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from bayesmix.cli.expressions import finals
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
-from bayesmix.spec.constraints import Constraint, MinWeight, Order
+from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.families import Family, families
 from bayesmix.spec.mixture import Mixture
-from bayesmix.spec.priors import FromData, Prior
+from bayesmix.spec.priors import Prior
 
 SETTINGS = ("engine", "restarts", "em", "draws", "tune", "chains", "sampler", "seed")
 
@@ -50,9 +51,23 @@ class Script:
     story: "Story"
 
 
-def read_script(path, quick=False):
-    """The Script in a Python file. Raises InputError if it fails or lacks `data` or `model`."""
-    module = import_module(path)
+def script_options(words):
+    """{name: text} of the options `--name text` that a command line holds for the script itself."""
+    names, values = words[::2], words[1::2]
+    if len(names) != len(values) or not all(name.startswith("--") and name[2:].isidentifier() for name in names):
+        raise InputError(
+            f"{' '.join(words)}: expected options of the script after its name, as in --mnist FOLDER; "
+            "for those of the command see `bayesmix run --help`."
+        )
+    return {name[2:]: value for name, value in zip(names, values, strict=True)}
+
+
+def read_script(path, quick=False, options=None):
+    """The Script in a Python file, which finds `options` under their names when it starts.
+
+    Raises InputError if it fails, lacks `data` or `model`, or asks for no such option by `globals().get("name")`.
+    """
+    module = import_module(path, options)
     for name in ("data", "model"):
         if not hasattr(module, name):
             raise InputError(f"{path}: the script must define `{name}` at its top level, but it does not.")
@@ -77,15 +92,15 @@ def read_script(path, quick=False):
     return Script(data, module.model, str(getattr(module, "title", "")), dict(settings), Story(story, path, quick))
 
 
-def import_module(name):
-    """The imported module of this name, or of this Python file. Raises InputError with one sentence."""
+def import_module(name, options=None):
+    """The imported module of this name, or of this Python file, given options. Raises InputError with one sentence."""
     path = Path(name)
     try:
         if path.suffix != ".py":
             return importlib.import_module(str(name))
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; check the path and the working directory.")
-        return _import_file(path.resolve())
+        return _import_file(path.resolve(), options or {})
     except InputError:
         raise
     except Exception as error:
@@ -102,10 +117,10 @@ def sentence(name, error):
     return f"{name}{where}: {type(error).__name__}: {str(message).rstrip('.')}."
 
 
-def _import_file(path):
+def _import_file(path, options):
     """The file as a module that worker processes can import too; a name already taken gets a prefix."""
     loaded = sys.modules.get(path.stem)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path) and not options:
         return loaded
     taken = loaded is not None or not path.stem.isidentifier() or importlib.util.find_spec(path.stem) is not None
     name = f"_bayesmix_script_{path.stem}" if taken else path.stem
@@ -113,6 +128,10 @@ def _import_file(path):
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    for option in options:
+        if option not in spec.loader.get_code(name).co_consts:
+            raise InputError(f"{path.name}: the script has no option --{option}; see what it says at its top.")
+    vars(module).update(options)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -120,26 +139,6 @@ def _import_file(path):
         del sys.modules[name]
         raise
     return module
-
-
-def build_model(family, components, orders=(), min_weight=None, enforce="transform"):
-    """The Mixture that `bayesmix fit`'s options describe, every prior left to its default."""
-    known = {name.lower(): cls for name, cls in families().items()}
-    if family.lower() not in known:
-        names = ", ".join(sorted(known))
-        raise InputError(f"--family {family}: there is no such family; choose one of {names}, or --import its module.")
-    try:
-        member = known[family.lower()]()
-    except TypeError as error:
-        raise InputError(f"--family {family}: it has arguments without a default ({error}); write a script.") from None
-    constraints = []
-    for text in orders:
-        field, _, by = text.partition(":")
-        by, _, category = by.rpartition(":") if by.rpartition(":")[2].isdecimal() and ":" in by else (by, "", "")
-        constraints.append(Order(field, by=(by, int(category)) if category else by or None, enforce=enforce))
-    if min_weight is not None:
-        constraints.append(MinWeight(min_weight, enforce=enforce))
-    return Mixture(member, components, constraints=tuple(constraints))
 
 
 def write_text(path, text):
@@ -172,22 +171,11 @@ def catalogue():
         "Data sets": table("bm.datasets", datasets.catalogue().items()),
         "Families": table("family", families().items()),
         "Families of families": table(
-            "family", ((c.__name__, c) for c in _finals(Family) if c.__name__ not in families())
+            "family", ((c.__name__, c) for c in finals(Family) if c.__name__ not in families())
         ),
-        "Priors": table("prior", ((c.__name__, c) for c in _finals(Prior) if c is not FromData)),
-        "Constraints": table("constraint", ((c.__name__, c) for c in _finals(Constraint))),
+        "Priors": table("prior", ((c.__name__, c) for c in finals(Prior))),
+        "Constraints": table("constraint", ((c.__name__, c) for c in finals(Constraint))),
     }
-
-
-def _finals(base):
-    """Every concrete class below `base`, by name."""
-    found, queue = {}, [base]
-    while queue:
-        cls = queue.pop()
-        queue.extend(cls.__subclasses__())
-        if not getattr(cls, "__abstractmethods__", None):
-            found[cls.__name__] = cls
-    return [found[name] for name in sorted(found)]
 
 
 def _first_line(thing):
