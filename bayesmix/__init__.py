@@ -70,6 +70,7 @@ _LAZY = {
     "resume": "bayesmix.mcmc.sample",
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
     "section": "bayesmix.report.story",
+    "select": "bayesmix.selection.select",
     "write_report": "bayesmix.report.page",
 }
 
