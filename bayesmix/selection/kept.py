@@ -79,13 +79,9 @@ class Kept:
 
     def place(self, candidate):
         """The candidate's own folder; its model is part of the name, so that another of the same name has its own."""
-        name = re.sub(
-            r"[^A-Za-z0-9]+", "_", f"K{candidate.name}" if isinstance(candidate.name, int) else candidate.name
-        )
-        return (
-            self.path
-            / f"{name}-{fingerprint(candidate.model)[:8]}-{self.asked['sampler'].get(str(candidate.name), 'em')}"
-        )
+        name = f"K{candidate.name}" if isinstance(candidate.name, int) else candidate.name
+        sampler = self.asked["sampler"].get(str(candidate.name), "em")
+        return self.path / f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}-{fingerprint(candidate.model)[:8]}-{sampler}"
 
     def has(self, candidate):
         """Whether it is finished."""

@@ -66,7 +66,7 @@ def choose(criterion, records, named):
     missing = [r for r in records if not r.cell(by).usable]
     if not front:
         reasons = {r.cell(by).reason or "it was not computed." for r in records}
-        return Choice(None, f"{by} can be used for no candidate: {' '.join(sorted(reasons))}", advice(missing))
+        return Choice(None, f"{by} can be used for no candidate: {' '.join(sorted(reasons))}", advice(missing, named))
     best, *tied = front
     if tied:
         others = " and ".join(named(r) for r in tied)
@@ -75,7 +75,7 @@ def choose(criterion, records, named):
         return Choice(None, why, settled(criterion, far, tied))
     if best.barred:
         why = f"{named(best)} leads by {by} but cannot be chosen: {best.barred}"
-        return Choice(None, why, advice([best]))
+        return Choice(None, why, advice([best], named))
     open_ = [r for r in missing if not ruled_out(r, best)]
     if open_:
         whom = " and ".join(named(r) for r in open_)
@@ -83,7 +83,7 @@ def choose(criterion, records, named):
             f"{named(best)} leads by {by}, but {whom} cannot be compared with it: "
             f"{open_[0].cell(by).reason or 'it was not computed.'}"
         )
-        return Choice(None, why, advice(open_))
+        return Choice(None, why, advice(open_, named))
     return Choice(best, f"{named(best)} leads by {by}{second(criterion, best, records, named)}.")
 
 
@@ -122,6 +122,6 @@ def settled(criterion, far, tied):
     )
 
 
-def advice(records):
-    """What the diagnosis of these candidates says to do, each sentence once."""
-    return tuple(dict.fromkeys(line for r in records for line in r.advice.splitlines() if line))
+def advice(records, named):
+    """What the diagnosis of these candidates says to do."""
+    return tuple(f"{named(r)}: {line}" for r in records for line in r.advice.splitlines() if line)

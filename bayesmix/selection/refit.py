@@ -10,7 +10,7 @@ OPTIONS = {"stiffness": 1.0, "max_iter": 2000, "tol": 1e-6}
 
 
 def refit(model, data, rng, count, start=None):
-    """The best `engine.Run` of `count` restarts and, if it is given, of one from the theta `start`; None if all collapsed.
+    """The best `engine.Run` of `count` restarts and, if given, of one from the theta `start`; None if all collapsed.
 
     model: resolved, so that its priors do not move with the rows.
     """
