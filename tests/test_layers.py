@@ -27,8 +27,8 @@ ROWS = (
     ("spec.families",),
     ("spec.constraints",),
     ("spec.meeting", "spec.symmetry", "spec.coordinates"),  # the parts of a Mixture
-    ("spec.mixture",),
     ("spec.normaliser",),
+    ("spec.mixture",),
     ("spec.encode", "spec.many"),
     ("predict", "partition"),  # the bodies of Fit's methods
     ("clusters",),

@@ -25,7 +25,7 @@ class Gap:
 def gap(criterion, behind, ahead):
     """The Gap between two usable cells."""
     value = criterion.sign * (ahead.value - behind.value)
-    if ahead.rows is not None and behind.rows is not None:
+    if ahead.rows is not None and behind.rows is not None and len(ahead.rows) == len(behind.rows):
         difference = ahead.rows - behind.rows
         se = float(np.sqrt(len(difference) * difference.var(ddof=1)))
     else:
