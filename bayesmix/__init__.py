@@ -71,6 +71,7 @@ _LAZY = {
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
     "section": "bayesmix.report.story",
     "select": "bayesmix.selection.select",
+    "write_dossier": "bayesmix.report.dossier",
     "write_report": "bayesmix.report.page",
 }
 

@@ -71,7 +71,10 @@ def parser():
         "Priors are derived from the scale of the data and written into the report.",
     )  # fmt: skip
     fit.add_argument("data", type=Path, help="a CSV, TSV, Parquet, NPZ or IDX file")
-    fit.add_argument("--components", "-k", type=_count, required=True, metavar="K", help="number of components")
+    fit.add_argument(
+        "--components", "-k", type=_counts, required=True, metavar="K",
+        help="number of components; a range such as 1:6 compares them all and says which one, if any",
+    )  # fmt: skip
     fit.add_argument("--family", default="gaussian", help="a family's name, see `bayesmix list` (default: gaussian)")
     fit.add_argument("--columns", type=_names, metavar="A,B", help="features (default: every numeric column)")
     fit.add_argument("--label", metavar="COLUMN", help="column of known classes, blank where unknown")
@@ -144,9 +147,17 @@ def _imports(sub):
     )  # fmt: skip
 
 
+def _counts(text):
+    """A number of components, or the range of them that first:last says."""
+    first, colon, last = text.partition(":")
+    if not colon:
+        return _count(text)
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) < int(last)):
+        raise argparse.ArgumentTypeError(f"expected a range such as 1:6, the smaller number first, got {text!r}")
+    return range(int(first), int(last) + 1)
+
+
 def _count(text):
-    if ":" in text:
-        raise argparse.ArgumentTypeError("choosing the number of components comes later; give one number, such as 2")
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)

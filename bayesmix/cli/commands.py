@@ -32,8 +32,12 @@ def fit(args):
     out = check_folder(args.out or Path("reports") / args.data.name.split(".")[0])
     _import_all(args)
     data = read_data(args.data, args.columns, args.label, args.row_weight)
-    model = build_model(args.family, args.components, args.order, args.min_weight, args.enforce)
     given = {name: getattr(args, name) for name in FULL if getattr(args, name) is not None}
+    if isinstance(args.components, range):
+        from bayesmix.cli.choose import choose
+
+        return choose(args, data, given, out)
+    model = build_model(args.family, args.components, args.order, args.min_weight, args.enforce)
     _work(model, data, args.engine, FULL | given | {"seed": args.seed}, out, out.name, args)
 
 

@@ -10,7 +10,7 @@ from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.selection import likelihood_ratio
 from bayesmix.selection.criteria import CRITERIA, Cell
-from bayesmix.selection.ranking import choose, leaders
+from bayesmix.selection.ranking import choose, leaders, ruled_out
 from bayesmix.spec.special import logsumexp
 
 PROBABILITY = "p(model | y)"
@@ -82,12 +82,11 @@ class Dossier:
         ] if left else [Cell(float(a), float(b)) for a, b in zip(p, se, strict=True)]  # fmt: skip
 
     def _open(self):
-        """Candidates without evidence that BIC does not put out of the question."""
-        from bayesmix.selection.ranking import ruled_out
-
-        front = leaders(CRITERIA["log evidence"], self.records)
+        """Candidates without evidence that are not out of the question."""
+        evidence = CRITERIA["log evidence"]
+        front = leaders(evidence, self.records)
         missing = [r for r in self.records if not r.cell("log evidence").usable]
-        return [self.said(r) for r in missing if not front or not ruled_out(r, front[0])]
+        return [self.said(r) for r in missing if not front or not ruled_out(evidence, r, front[0])]
 
     # ---- tables -----------------------------------------------------------------------------
 

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RULED_OUT = 10.0  # BIC behind by more: "very strong" evidence (Kass & Raftery 1995, section 3.2)
+from bayesmix.selection.trust import seldom
+from bayesmix.spec.normaliser import log_normaliser
+from bayesmix.spec.special import logsumexp
+
+RULED_OUT = 10.0  # nats: twice what Kass & Raftery (1995, section 3.2) call very strong, as stand-ins are rough
 TIE = 2.0  # standard errors
 
 
@@ -58,8 +62,7 @@ def choose(criterion, records, named):
     """The Choice by one criterion.
 
     A candidate is chosen only if it is barred by nothing, ties with nobody, and every candidate whose number is
-    missing is out of the question: its BIC, where enough restarts agree on it, is more than 10 worse. named: a
-    Record's name in words.
+    missing is out of the question (`ruled_out`). named: a Record's name in words.
     """
     by = criterion.name
     front = leaders(criterion, records)
@@ -76,7 +79,7 @@ def choose(criterion, records, named):
     if best.barred:
         why = f"{named(best)} leads by {by} but cannot be chosen: {best.barred}"
         return Choice(None, why, advice([best], named))
-    open_ = [r for r in missing if not ruled_out(r, best)]
+    open_ = [r for r in missing if not ruled_out(criterion, r, best)]
     if open_:
         whom = " and ".join(named(r) for r in open_)
         why = (
@@ -87,13 +90,28 @@ def choose(criterion, records, named):
     return Choice(best, f"{named(best)} leads by {by}{second(criterion, best, records, named)}.")
 
 
-def ruled_out(record, best):
-    """Whether a candidate without a usable number is so far behind by BIC that it need not have one."""
-    from bayesmix.selection.trust import seldom
+def ruled_out(criterion, record, best):
+    """Whether a candidate without a usable number is so far behind that it need not have one.
 
+    Judged by a rough stand-in for the criterion, in nats, as long as EM's best optimum is known for both: the
+    evidence by Laplace's approximation over all optima, a predictive density by -AIC / 2, a criterion of EM by itself.
+    """
     if record.em is None or best.em is None or seldom(record.em):
         return False
-    return record.em.bic - best.em.bic > RULED_OUT
+    return bool(stand_in(criterion, best) - stand_in(criterion, record) > RULED_OUT)
+
+
+def stand_in(criterion, record):
+    """The stand-in, larger is better; NaN where there is none, which rules nobody out."""
+    fit = record.em
+    if criterion.name == "log evidence":
+        mass = np.array([m.log_mass for m in fit.optima])
+        if not np.isfinite(mass[0]):
+            return np.nan
+        return float(logsumexp(mass[np.isfinite(mass)]) - log_normaliser(fit.mixture, fit.data.d)[0])
+    if criterion.needs == "em" and criterion.name in record.cells:
+        return criterion.sign * record.cells[criterion.name].value / (2 if criterion.sign < 0 else 1)
+    return float(fit.log_likelihood - fit.df)
 
 
 def second(criterion, best, records, named):

@@ -7,10 +7,11 @@ objection; chains that disagree about the density of the data are.
 import numpy as np
 
 from bayesmix.diagnostics.checks.degenerate import KINDS
-from bayesmix.diagnostics.checks.effective_size import LEAST_ESS
 
 AGREE = 2  # restarts that must have reached the best optimum
-OTHERS = ("ambiguous names", "effective size", "above the MAP")  # about names, parameters or EM: no fault of the draws
+OTHERS = ("ambiguous names", "identified", "effective size", "above the MAP")  # of names, single parameters, or EM
+CROSSED = 50  # moves between regions from which their shares are known within a fifth: (2 / 50)^(1/2)
+LEAST_ESS = 100  # of every invariant: below it a Monte Carlo error is itself a guess
 
 
 def em_fault(fit, diagnosis):
@@ -38,12 +39,17 @@ def seldom(fit):
 
 
 def mcmc_fault(diagnosis):
-    """What the diagnosis of the chains says against label-invariant numbers made from them."""
+    """What the diagnosis of the chains says against label-invariant numbers made from them.
+
+    A few hundred effective draws are enough here: the criteria carry their own Monte Carlo errors.
+    """
+    crossed = 0 if diagnosis.moves is None else int(diagnosis.moves.to_numpy().sum())
     for f in diagnosis.findings:
         if f.verdict in ("several modes", "not converged"):
             return f.sentence
     for f in diagnosis.findings:
-        if f.verdict == "undecided" and f.name not in OTHERS:
+        known_shares = f.name == "several modes" and crossed >= CROSSED
+        if f.verdict == "undecided" and f.name not in OTHERS and not known_shares:
             return f.sentence
     table = diagnosis.table
     least = table.loc[table["kind"] == "invariant", "ess_bulk"].min()
