@@ -98,7 +98,7 @@ def chains(candidate, em, plan, seed):
             sampler=sampler, seed=seed, workers=1, progress=False,
         )  # fmt: skip
         diagnosis = diagnose(fit, em, progress=False)
-        if not mcmc_fault(diagnosis) or "degenerate" in diagnosis.verdicts:
+        if not mcmc_fault(diagnosis):
             break
     return fit, diagnosis
 

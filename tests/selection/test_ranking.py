@@ -71,7 +71,8 @@ def test_the_error_of_a_difference_is_taken_row_by_row():
 
 def test_a_barred_leader_is_not_chosen():
     found = chosen(record(1, -50), record(2, -40, barred="The chains disagree."))
-    assert found.record is None and "K = 2 leads by log evidence but cannot be chosen: The chains disagree." in found.why
+    assert found.record is None
+    assert found.why == "K = 2 leads by log evidence but cannot be chosen: The chains disagree."
     assert found.settle == ("K = 2: Run longer.",)
     assert chosen(record(1, -50, barred="The chains disagree."), record(2, -40)).record.name == 2
 
