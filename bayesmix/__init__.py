@@ -70,6 +70,8 @@ _LAZY = {
     "resume": "bayesmix.mcmc.sample",
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
     "section": "bayesmix.report.story",
+    "select": "bayesmix.selection.select",
+    "write_dossier": "bayesmix.report.dossier",
     "write_index": "bayesmix.report.index",
     "write_report": "bayesmix.report.page",
 }

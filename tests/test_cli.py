@@ -102,6 +102,18 @@ def test_fit_by_mcmc_alone_leaves_the_comparison_out(here, no_pymc):
     assert not Path("r/comparison.csv").exists() and bm.load("r").engine == "mcmc"
 
 
+def test_fit_of_a_range_writes_the_dossier(here, no_pymc, capsys):
+    assert main(["fit", FAITHFUL, "-k", "1:2", "--columns", "eruptions", "--engine", "em", "--restarts", "3",
+                 "--workers", "1", "--seed", "1", "--out", "r"]) == 0  # fmt: skip
+    out = capsys.readouterr().out
+    assert "The criteria side by side" in out and "Choice: K = 2." in out and "r/index.html" in out
+    page = Path("r/index.html").read_text(encoding="utf-8")
+    assert "K = 2 leads by BIC" in page and "bayesmix fit" in page and "-k 1:2" in page
+    lines = list(csv.DictReader(io.StringIO(Path("r/dossier.csv").read_text(encoding="utf-8"))))
+    assert [line["components"] for line in lines] == ["1", "2"] and float(lines[0]["BIC"]) > float(lines[1]["BIC"])
+    assert Path("r/reasons.csv").exists()
+
+
 SCRIPT = """
 import bayesmix as bm
 data = bm.datasets.galaxies()
@@ -282,7 +294,8 @@ def test_every_family_has_its_name(here, no_pymc, family, order):
         ([], "COMMAND"),
         (["paint"], "invalid choice"),
         (["fit", "nothing.csv", "-k", "2"], "no such file"),
-        (["fit", "a.csv", "-k", "1:5"], "choosing the number of components comes later"),
+        (["fit", "a.csv", "-k", "5:1"], "a range such as 1:6"),
+        (["fit", "a.csv", "-k", "1:"], "a range such as 1:6"),
         (["fit", "a.csv", "-k", "0"], "at least 1"),
         (["fit", "a.csv"], "--components"),
         (["fit", "a.csv", "-k", "2", "--columns", "c"], "'c'|\"c\""),

@@ -27,8 +27,8 @@ ROWS = (
     ("spec.families",),
     ("spec.constraints",),
     ("spec.meeting", "spec.symmetry", "spec.coordinates"),  # the parts of a Mixture
-    ("spec.mixture",),
     ("spec.normaliser",),
+    ("spec.mixture",),
     ("spec.encode", "spec.many"),
     ("predict", "partition"),  # the bodies of Fit's methods
     ("clusters",),
@@ -48,6 +48,7 @@ ROWS = (
     ("em",),
     ("mcmc",),
     ("diagnostics",),
+    ("selection",),
     ("report",),
     ("cli",),
     ("", "__main__"),  # the package itself, which collects the public names

@@ -91,7 +91,10 @@ def parser():
     table.add_argument("--row-weight", metavar="COLUMN", help="column of row weights")
 
     model = fit.add_argument_group("the model")
-    model.add_argument("--components", "-k", type=_count, required=True, metavar="K", help="number of components")
+    model.add_argument(
+        "--components", "-k", type=_counts, required=True, metavar="K",
+        help="number of components; a range such as 1:6 compares them all and says which one, if any",
+    )  # fmt: skip
     model.add_argument(
         "--family", default="gaussian", metavar="FAMILY",
         help="a family's name, see `bayesmix list` (default: gaussian); an expression such as "
@@ -184,9 +187,17 @@ def _imports(sub):
     )  # fmt: skip
 
 
+def _counts(text):
+    """A number of components, or the range of them that first:last says."""
+    first, colon, last = text.partition(":")
+    if not colon:
+        return _count(text)
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) < int(last)):
+        raise argparse.ArgumentTypeError(f"expected a range such as 1:6, the smaller number first, got {text!r}")
+    return range(int(first), int(last) + 1)
+
+
 def _count(text):
-    if ":" in text:
-        raise argparse.ArgumentTypeError("choosing the number of components comes later; give one number, such as 2")
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)

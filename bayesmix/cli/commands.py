@@ -32,9 +32,15 @@ def fit(args):
 
     out = check_folder(args.out or Path("reports") / args.data.name.split(".")[0])
     _import_all(args)
-    model = build_model(args.family, args.components, args.order, args.min_weight, args.enforce, args.prior)
+    counts = args.components
+    most = counts[-1] if isinstance(counts, range) else counts
+    model = build_model(args.family, most, args.order, args.min_weight, args.enforce, args.prior)
     data = read_data(args.data, args.columns or columns_of(model.family), args.label, args.row_weight)
     given = {name: getattr(args, name) for name in FULL if getattr(args, name) is not None}
+    if isinstance(counts, range):
+        from bayesmix.cli.choose import choose
+
+        return choose(args, model, data, given, out)
     _work(model, data, args.engine, FULL | given | {"seed": args.seed}, out, out.name, args)
 
 

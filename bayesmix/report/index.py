@@ -22,10 +22,11 @@ def facts(context):
 
 
 def _thumbnail(sections):
-    """The picture of the components, made small, as a data URI."""
+    """The picture of the components, or else the first one, made small, as a data URI."""
     from PIL import Image
 
-    uri = next(s for s in sections if s.id == "components").pictures[0].uri
+    shown = sorted((s for s in sections if s.pictures), key=lambda section: section.id != "components")
+    uri = shown[0].pictures[0].uri
     image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
     image.thumbnail((WIDE, WIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

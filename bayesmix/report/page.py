@@ -8,7 +8,8 @@ from pathlib import Path
 from bayesmix.errors import InputError
 from bayesmix.report.index import FACTS, facts
 
-FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", FACTS, "index.html")
+FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", "dossier.csv", "reasons.csv",
+         FACTS, "index.html")  # fmt: skip
 
 
 def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparison=None, command=None,

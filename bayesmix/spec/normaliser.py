@@ -9,23 +9,28 @@ and `log_normaliser` is the second term. Constraints on the weights and on the f
 the prior, so the mass is a product of the two.
 """
 
+from dataclasses import replace
 from math import factorial
 
 import numpy as np
 
+from bayesmix.errors import InputError
 from bayesmix.spec.constraints import MinWeight, Order
-from bayesmix.spec.priors import Dirichlet
+from bayesmix.spec.priors import Dirichlet, FromData
 from bayesmix.spec.special import betainc, logsumexp
 
 DRAWS = 50_000  # prior draws where there is no closed form
+REACH, FINE = 9.0, 100  # quadrature: standard deviations to either side, points per standard deviation
+FEATURES = 64  # features up to which `features` looks
 
 
 def log_normaliser(mixture, d, seed=0, draws=DRAWS):
     """(log prior probability that the constraints hold, its Monte Carlo standard error; 0 where it is exact).
 
-    Exact: no constraint (0); one `Order` of exchangeable components (-log of the factorial of their number); a hard
-    `MinWeight` under a Dirichlet of two components or with concentration 1; both together where the order is not on the
-    weights or the concentrations are equal. Otherwise the mean of the constraints' factor over prior draws.
+    Exact: no constraint (0); one `Order` of exchangeable components (-log of the factorial of their number) or of
+    independent Normal ones (by quadrature); a hard `MinWeight` under a Dirichlet of two components or with
+    concentration 1; both together where the order is not on the weights or the concentrations are equal. Otherwise
+    the mean of the constraints' factor over prior draws.
 
     Args:
         mixture: a specification that has met its data (`Mixture.resolve`).
@@ -54,6 +59,27 @@ def log_normaliser(mixture, d, seed=0, draws=DRAWS):
     return value, float(np.sqrt(max(variance, 0.0)))
 
 
+def features(mixture):
+    """The smallest number of features that a specification allows: what its constraints and its priors name.
+
+    Raises InputError if it still has choices that only data settle.
+    """
+    named = [c.by for c in mixture.constraints if isinstance(c, Order) and c.field != "weight" and c.by is not None]
+    first = [by[0] if isinstance(by, tuple) else by for by in named]
+    left_out = any(isinstance(p.prior, FromData) for p in mixture.parameters.values())
+    if not left_out and not any(isinstance(j, str) for j in first):
+        for d in range(max([1, mixture.family.least_columns, *(j + 1 for j in first)]), FEATURES + 1):
+            try:
+                mixture.draw_unconstrained(np.random.default_rng(0), d)
+            except (ValueError, IndexError):  # arrays of another width
+                continue
+            return d
+    raise InputError(
+        "Mixture.log_normaliser: the specification leaves names or priors to the data; take that of "
+        "mixture.resolve(data) or of a fit."
+    )
+
+
 def _exact(mixture, constraints, d):
     """The log mass in closed form, or None."""
     if any(not c.hard for c in constraints):
@@ -64,16 +90,51 @@ def _exact(mixture, constraints, d):
         return None
     total = 0.0
     if orders:
-        at = set(mixture.parameters[orders[0].field].covers(mixture.components).tolist())
-        if not any(at <= set(block) for block in mixture.prior_blocks(d)):
+        mass = _order_mass(mixture, orders[0], d)
+        if mass is None or (floors and orders[0].field == "weight" and not _alike(mixture, orders[0], d)):
             return None
-        total -= np.log(factorial(len(at)))
+        total += mass
     if floors:
         mass = _floor_mass(mixture, max(c.floor for c in floors))
         if mass is None:
             return None
         total += mass
     return float(total)
+
+
+def _alike(mixture, order, d):
+    """Whether the ordered components are exchangeable."""
+    at = set(mixture.parameters[order.field].covers(mixture.components).tolist())
+    return any(at <= set(block) for block in mixture.prior_blocks(d))
+
+
+def _order_mass(mixture, order, d):
+    """log P(the coordinate increases from component to component), or None without an exact way."""
+    p = mixture.parameters[order.field]
+    if _alike(mixture, order, d):
+        return -np.log(factorial(len(p.covers(mixture.components))))
+    normal = p.prior.conjugate("normal", mixture.field_shape(order.field, d))
+    if normal is None or isinstance(order.by, str):
+        return None
+    order = replace(order, by=0 if order.by is None else order.by)  # a single feature needs no name
+    precision, weighted = (order.coordinate({order.field: value}) for value in normal)
+    return float(np.log(increasing(weighted / precision, 1 / np.sqrt(precision))))
+
+
+def increasing(mean, sd):
+    """P(X_1 < ... < X_K) of independent X_k ~ N(mean_k, sd_k^2), by quadrature.
+
+    G_k(t) = P(X_1 < ... < X_k < t) = integral up to t of the density of X_k times G_{k-1}, each a cubic spline.
+    """
+    from scipy.interpolate import CubicSpline
+
+    low, high = (mean - REACH * sd).min(), (mean + REACH * sd).max()
+    t = np.linspace(low, high, int(np.clip((high - low) / sd.min() * FINE, 1001, 500_001)))
+    below = np.ones_like(t)
+    for m, s in zip(mean, sd, strict=True):
+        density = np.exp(-0.5 * ((t - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))
+        below = CubicSpline(t, density * below).antiderivative()(t)
+    return below[-1]
 
 
 def _floor_mass(mixture, floor):
@@ -90,4 +151,4 @@ def _floor_mass(mixture, floor):
     return None
 
 
-__all__ = ["log_normaliser"]
+__all__ = ["features", "increasing", "log_normaliser"]

@@ -1,5 +1,6 @@
 """Log evidence by bridge sampling: the exact values, under constraints too, and when it refuses."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ from scipy import stats
 
 import bayesmix as bm
 from bayesmix.diagnostics import bridge
-from bayesmix.spec.normaliser import log_normaliser
+from bayesmix.spec.normaliser import increasing, log_normaliser
 from tests.mcmc.test_exact import case, known_sd
 
 Z1 = [0, 0, 3, 0, 5, 0, 2, 0, 4, 1, 0, 2]  # only n, the zeros, the sum and prod x! enter
@@ -171,8 +172,36 @@ def test_prior_mass_in_closed_form():
     assert se == 0 and value == pytest.approx(np.log(stats.beta(2, 5).cdf(0.8) - stats.beta(2, 5).cdf(0.2)), abs=1e-12)
 
 
+@pytest.mark.parametrize("K", [2, 3, 6])
+def test_the_mass_of_an_order_by_quadrature(K):
+    """Exchangeable components have mass 1 / K!; the order of K does not matter to a chain of far-apart means."""
+    assert increasing(np.zeros(K), np.full(K, 2.0)) == pytest.approx(1 / math.factorial(K), rel=1e-9)
+    assert increasing(np.arange(K) * 40.0, np.ones(K)) == pytest.approx(1.0, abs=1e-9)
+    assert increasing(np.arange(K)[::-1] * 40.0, np.ones(K)) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("mean,sd", [((165, 178), (20, 20)), ((0, 3), (0.1, 10)), ((2, 1), (1, 0.02))])
+def test_the_mass_of_an_order_of_two_is_the_normal_integral(mean, sd):
+    found = increasing(np.array(mean, dtype=float), np.array(sd, dtype=float))
+    assert found == pytest.approx(stats.norm.cdf((mean[1] - mean[0]) / np.hypot(*sd)), rel=1e-8)
+
+
+def test_the_mixture_knows_its_prior_mass():
+    """The lecture's centres N([165, 178], 20) are in order with probability .677, and both floors of .1 leave .8."""
+    family = bm.Gaussian(mean=bm.Normal([[165], [178]], 20), sd=bm.Uniform(0, 100))
+    model = bm.Mixture(family, 2, constraints=(bm.Order("mean"), bm.MinWeight(0.1)))
+    exact = stats.norm.logcdf(13 / np.hypot(20, 20)) + np.log(0.8)
+    assert model.log_normaliser == pytest.approx(exact, abs=1e-9)
+    assert model.resolve(bm.datasets.davis(("height",))).log_normaliser == pytest.approx(exact, abs=1e-9)
+    assert bm.Mixture(family, 2).log_normaliser == 0.0
+    with pytest.raises(bm.InputError, match="leaves names or priors to the data"):
+        bm.Mixture(bm.Gaussian(), 2, constraints=bm.Order("mean")).log_normaliser  # noqa: B018
+
+
 def test_prior_mass_by_draws():
-    """The lecture's centres N([165, 178], 20) are in order with probability .677."""
-    value, se = log_normaliser(resolved(bm.Order("mean"), mean=bm.Normal([[165], [178]], 20)), 1)
-    assert 0 < se < 0.01
-    assert abs(value - stats.norm.logcdf(13 / np.hypot(20, 20))) < 5 * se
+    """A soft order has no closed form here; the same of far-apart means is nearly certain."""
+    soft = bm.Order("mean", enforce="soft", width=0.5)
+    value, se = log_normaliser(resolved(soft, mean=bm.Normal([[0], [100]], 1)), 1, draws=2000)
+    assert se < 1e-9 and value == pytest.approx(0.0, abs=1e-9)
+    value, se = log_normaliser(resolved(soft, K=2), 1, draws=2000)
+    assert 0 < se < 0.05 and abs(value - np.log(0.5)) < 5 * se  # sigmoid(v) + sigmoid(-v) = 1

@@ -1,0 +1,1 @@
+"""Choosing among models: how many components, which family, which constraint."""

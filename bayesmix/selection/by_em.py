@@ -1,0 +1,57 @@
+"""Criteria at the maximum that EM found: the likelihood and its penalties.
+
+    AIC = 2 df - 2 log L,   BIC = df log(sum of row weights) - 2 log L,   ICL = BIC - 2 sum_i weight_i log max_k r_ik
+
+log L is the log likelihood at the maximum of the log posterior, which with flat priors is its own maximum. mclust
+prints BIC and ICL with the other sign; ICL is the form it uses, in which every row is assigned to its best component.
+
+References: Akaike (1974), IEEE Trans. Automatic Control 19:716-723; Schwarz (1978), Annals of Statistics 6:461-464;
+Biernacki, Celeux & Govaert (2000), IEEE PAMI 22:719-725; Fraley & Raftery (2007), J. Classification 24:155-181, for
+BIC at the posterior mode; Raftery (1995), Sociological Methodology 25:111-163, for the margin of 2.
+"""
+
+import numpy as np
+
+from bayesmix.selection.criteria import Cell, criterion
+
+MARGIN = 2.0  # twice a nat: "not worth more than a bare mention" (Raftery 1995, table 6)
+
+
+@criterion("log likelihood", meaning="at the maximum of the log posterior")
+def log_likelihood(subject):
+    return Cell(subject.em.log_likelihood)
+
+
+@criterion("df", meaning="free parameters")
+def df(subject):
+    return Cell(float(subject.em.df))
+
+
+@criterion("AIC", sign=-1, margin=MARGIN, meaning="2 df - 2 log likelihood; smaller is better")
+def aic(subject):
+    return Cell(2 * subject.em.df - 2 * subject.em.log_likelihood, reason=subject.em_fault)
+
+
+@criterion("BIC", sign=-1, margin=MARGIN, meaning="df log n - 2 log likelihood; smaller is better")
+def bic(subject):
+    return Cell(subject.em.bic, reason=subject.em_fault)
+
+
+@criterion("ICL", sign=-1, margin=MARGIN, meaning="BIC plus twice the cost of assigning each row; smaller is better")
+def icl(subject):
+    return Cell(subject.em.icl, reason=subject.em_fault)
+
+
+@criterion("entropy", meaning="- sum r log r over rows and components, in nats: how much the components overlap")
+def entropy(subject):
+    r = responsibilities(subject.em)
+    terms = -np.sum(r * np.log(np.where(r > 0, r, 1.0)), axis=1)
+    return Cell(float(subject.data.row_weight @ terms), reason=subject.em_fault)
+
+
+def responsibilities(fit):
+    """(n, K) at the best theta, the known labels used."""
+    joint = fit.mixture.log_joint(fit.data.x, fit.best, fit.mixture.log_label(fit.data))
+    joint = joint - joint.max(axis=1, keepdims=True)
+    r = np.exp(joint)
+    return r / r.sum(axis=1, keepdims=True)

@@ -1,0 +1,54 @@
+"""Criteria from the posterior draws: leave-one-out density, and the evidence.
+
+References: Vehtari, Gelman & Gabry (2017), Statistics and Computing 27:1413-1432, eqs. (10) and (24); Vehtari,
+Simpson, Gelman, Yao & Gabry (2024), JMLR 25(72), for the limit of Pareto's k; Kass & Raftery (1995), JASA 90:773-795,
+section 3.2, for the margin of the evidence: odds below 3 to 1 are not worth more than a bare mention.
+"""
+
+import numpy as np
+
+from bayesmix.errors import InputError
+from bayesmix.selection.criteria import Cell, criterion
+
+LIMIT = 0.7  # of Pareto's k
+ODDS = 3.0
+
+
+@criterion(
+    "LOO", sign=1, needs="mcmc", meaning="leave-one-out log density, Pareto smoothed, z summed out; larger is better"
+)
+def loo(subject):
+    import arviz as az
+    import xarray as xr
+
+    fit, data = subject.mcmc, subject.data
+    if data.weight is not None and not (data.weight == 1).all():
+        return Cell(np.nan, reason="The rows have weights: leaving out a row is not leaving out an observation.")
+    stored = fit.groups["log_likelihood"]
+    posterior = xr.Dataset({"log_posterior": (("chain", "draw"), fit.log_posteriors)})
+    found = az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": stored}), pointwise=True)
+    rows, k = found.elpd_i.values.ravel(), found.pareto_k.values.ravel()
+    high = int((k > LIMIT).sum())
+    reason = subject.mcmc_fault
+    if not reason and high:
+        reason = (
+            f"{high} row{'s have' if high > 1 else ' has'} a Pareto k above {LIMIT} (at most {k.max():.2f}): leaving "
+            "out one row moves the posterior too far to be weighed from these draws."
+        )
+    return Cell(float(rows.sum()), float(np.sqrt(len(rows) * rows.var(ddof=1))), reason, rows)
+
+
+@criterion(
+    "log evidence", sign=1, margin=float(np.log(ODDS)), needs="mcmc",
+    meaning="log p(data) by bridge sampling, given that the constraints hold; larger is better",
+)  # fmt: skip
+def log_evidence(subject):
+    from bayesmix.diagnostics.bridge import log_evidence
+
+    if subject.mcmc_fault:  # it would be refused for the same reason, after a longer computation
+        return Cell(np.nan, reason=subject.mcmc_fault)
+    try:
+        found = log_evidence(subject.mcmc, diagnosis=subject.diagnosis, seed=subject.seeds["evidence"])
+    except InputError as error:
+        return Cell(np.nan, reason=str(error))
+    return Cell(found.value, found.se, found.reason)

@@ -1,0 +1,207 @@
+"""`Dossier`: the evidence on every candidate side by side, and the choice that it supports, if any."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesmix.errors import InputError
+from bayesmix.fit import Fit
+from bayesmix.selection import likelihood_ratio
+from bayesmix.selection.criteria import CRITERIA, Cell
+from bayesmix.selection.ranking import choose, leaders, ruled_out
+from bayesmix.spec.special import logsumexp
+
+PROBABILITY = "p(model | y)"
+
+
+class Fits(NamedTuple):
+    """The two fits of one candidate, None where there is none."""
+
+    em: Fit | None
+    mcmc: Fit | None
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """What speaks for each candidate.
+
+    records: one `Record` per candidate. by: the criterion that decides. prior: probabilities of the candidates
+    before the data. settings: how it was made, plain values.
+    """
+
+    records: tuple = field(repr=False)
+    by: str
+    prior: np.ndarray
+    settings: dict = field(repr=False)
+
+    @property
+    def names(self):
+        """The candidates: numbers of components, or names."""
+        return [r.name for r in self.records]
+
+    @cached_property
+    def criteria(self):
+        """name -> Criterion of what was computed, in the order of the columns."""
+        return {n: c for n, c in CRITERIA.items() if any(r.cell(n).reason or np.isfinite(r.cell(n).value)
+                                                         for r in self.records)}  # fmt: skip
+
+    @cached_property
+    def cells(self):
+        """candidate -> column -> Cell, with the likelihood ratio test and the posterior probabilities."""
+        out = {r.name: {n: r.cell(n) for n in self.criteria} for r in self.records}
+        for r in self.records:
+            if likelihood_ratio.NAME in r.cells:
+                out[r.name][likelihood_ratio.NAME] = r.cells[likelihood_ratio.NAME]
+        if "log evidence" in self.criteria:
+            for r, cell in zip(self.records, self._probabilities, strict=True):
+                out[r.name][PROBABILITY] = cell
+        return out
+
+    @cached_property
+    def _probabilities(self):
+        """Cells of p(model | y), proportional to prior x evidence."""
+        cells = [r.cell("log evidence") for r in self.records]
+        usable = np.array([c.usable for c in cells])
+        if not usable.any():
+            return [Cell(np.nan, reason=c.reason) for c in cells]
+        with np.errstate(divide="ignore"):
+            log_p = np.log(self.prior) + np.where(usable, [c.value for c in cells], -np.inf)
+        p = np.exp(log_p - logsumexp(log_p))
+        variance = np.where(usable, [c.se**2 for c in cells], 0.0)  # by the delta method, errors independent
+        se = p * np.sqrt((1 - 2 * p) * variance + (p**2 * variance).sum())
+        left = [str(r.name) for r, ok in zip(self.records, usable, strict=True) if not ok]
+        open_ = self._open()
+        reason = (
+            f"The evidence of {', '.join(open_)} is missing, which may hold most of the probability." if open_ else ""
+        )
+        return [
+            Cell(float(a), float(b), reason) if ok else Cell(np.nan, reason=c.reason)
+            for a, b, ok, c in zip(p, se, usable, cells, strict=True)
+        ] if left else [Cell(float(a), float(b)) for a, b in zip(p, se, strict=True)]  # fmt: skip
+
+    def _open(self):
+        """Candidates without evidence that are not out of the question."""
+        evidence = CRITERIA["log evidence"]
+        front = leaders(evidence, self.records)
+        missing = [r for r in self.records if not r.cell("log evidence").usable]
+        return [self.said(r) for r in missing if not front or not ruled_out(evidence, r, front[0])]
+
+    # ---- tables -----------------------------------------------------------------------------
+
+    def _frame(self, number):
+        import pandas as pd
+
+        rows = {}
+        for r in self.records:
+            rows[r.name] = {}
+            for column, cell in self.cells[r.name].items():
+                rows[r.name] |= number(column, cell)
+        index = "components" if all(isinstance(n, int) for n in self.names) else "model"
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index)
+
+    @cached_property
+    def table(self):
+        """A DataFrame, one row per candidate: every criterion and its standard error, NaN where greyed; the verdict."""
+        frame = self._frame(lambda column, cell: self._numbers(column, cell, cell.reason))
+        frame["verdict"] = [r.verdict for r in self.records]
+        return frame
+
+    @cached_property
+    def all_numbers(self):
+        """The same with the greyed numbers too, where there are any: not to be compared, `reasons` says why."""
+        return self._frame(lambda column, cell: self._numbers(column, cell, ""))
+
+    def _numbers(self, column, cell, reason):
+        out = {column: np.nan if reason else cell.value}
+        if any(np.isfinite(self.cells[n].get(column, cell).se) for n in self.names):
+            out[f"{column} se"] = np.nan if reason else cell.se
+        return out
+
+    @cached_property
+    def reasons(self):
+        """A DataFrame of the same rows: for each criterion why its number is greyed, "" where it is not."""
+        frame = self._frame(lambda column, cell: {column: cell.reason}).fillna("")
+        frame["choice"] = [r.barred for r in self.records]
+        return frame
+
+    @cached_property
+    def fits(self):
+        """candidate -> (em, mcmc), its fits."""
+        return {r.name: Fits(r.em, r.mcmc) for r in self.records}
+
+    # ---- the answer -------------------------------------------------------------------------
+
+    @cached_property
+    def leaders(self):
+        """criterion -> the candidates that lead by it, the best first: more than one are a tie, none is a refusal."""
+        return {n: tuple(r.name for r in leaders(c, self.records)) for n, c in self.criteria.items() if c.sign}
+
+    @cached_property
+    def _choice(self):
+        if self.by not in self.criteria:
+            raise InputError(f"Dossier: the criterion {self.by!r} was not computed; there are {list(self.criteria)}.")
+        return choose(CRITERIA[self.by], self.records, self.said)
+
+    @property
+    def choice(self):
+        """The candidate that the deciding criterion supports, or None; `summary()` says why."""
+        return None if self._choice.record is None else self._choice.record.name
+
+    @property
+    def why(self):
+        """One sentence on the choice, or on why there is none."""
+        return self._choice.why
+
+    @property
+    def settle(self):
+        """What would settle a choice that was refused: sentences, none where there is a choice."""
+        return self._choice.settle
+
+    @property
+    def fit(self):
+        """The fits (em, mcmc) of the choice; None without one."""
+        return None if self.choice is None else self.fits[self.choice]
+
+    def said(self, record):
+        """A candidate's name in words."""
+        return f"K = {record.name}" if isinstance(record.name, int) else f"{record.name!r}"
+
+    def remarks(self):
+        """Sentences on where the criteria disagree, on the edge of the range, and on how the chains were sampled."""
+        named = {r.name: self.said(r) for r in self.records}
+        out = []
+        for name, front in self.leaders.items():
+            if name == self.by:
+                continue
+            if not front:
+                out.append(f"{name}: can be used for no candidate.")
+            elif len(front) > 1:
+                out.append(f"{name}: {' and '.join(named[n] for n in front)} tie.")
+            else:
+                out.append(f"{name}: {named[front[0]]} leads.")
+        if self.choice is not None and isinstance(self.choice, int) and self.choice == max(self.names) > 1:
+            out.append(f"{named[self.choice]} is the most that was tried: go on to larger numbers.")
+        return out + list(self.settings.get("notes", ()))
+
+    def summary(self):
+        """The choice or the refusal, why, what would settle it, and what is greyed, as text."""
+        first = f"Choice: {self.said(self._choice.record)}." if self.choice is not None else "Choice: none."
+        lines = [f"{first} {self.why}", *(f"  {line}" for line in self.remarks())]
+        if self.settle:
+            lines += ["What would settle it:", *(f"  {line}" for line in self.settle)]
+        greyed = {}
+        for r in self.records:
+            for column, cell in self.cells[r.name].items():
+                if cell.reason:
+                    greyed.setdefault((self.said(r), cell.reason), []).append(column)
+        if greyed:
+            lines += ["Greyed:", *(f"  {who}, {', '.join(what)}: {why}" for (who, why), what in greyed.items())]
+        barred = [f"  {self.said(r)}: {r.barred}" for r in self.records if r.barred]
+        if barred:
+            lines += ["Cannot be chosen:", *barred]
+        return "\n".join(lines)
+
+    def __repr__(self):
+        return f"Dossier({len(self.records)} candidates by {self.by}, choice {self.choice!r})"

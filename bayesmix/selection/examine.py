@@ -1,0 +1,110 @@
+"""Everything that is computed of one candidate by itself: fits, verdict, and each criterion's cell."""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bayesmix.em.fit_em import fit_em
+from bayesmix.errors import InputError
+from bayesmix.selection import by_em, by_mcmc, heldout, stability  # noqa: F401  they register their criteria
+from bayesmix.selection.criteria import CRITERIA, MISSING, Cell, Subject
+from bayesmix.selection.trust import mcmc_fault, seldom
+
+PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio")
+MORE = 5  # times as many restarts, and draws, in the second try
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What is known of one candidate.
+
+    em, mcmc: its fits, or None. verdict: of `bm.diagnose`, of the chains where there are any. barred: why it cannot
+    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do.
+    """
+
+    name: int | str
+    model: object
+    em: object = field(repr=False)
+    mcmc: object = field(repr=False)
+    verdict: str
+    barred: str
+    cells: dict
+    advice: str = ""
+
+    def cell(self, name):
+        """The Cell of a criterion, an empty one where it was not computed."""
+        return self.cells.get(name, MISSING)
+
+
+def seeds_of(seed, key):
+    """purpose -> whole number for the candidate of this key; the folds are the same for all candidates."""
+    own = np.random.SeedSequence(seed, spawn_key=(key,)).generate_state(len(PURPOSES))
+    shared = np.random.SeedSequence(seed).generate_state(1)
+    return {"folds": int(shared[0])} | {name: int(value) for name, value in zip(PURPOSES, own, strict=True)}
+
+
+def examine(candidate, data, plan):
+    """The Record of a candidate. It depends on nothing but these three, so candidates can run anywhere."""
+    from bayesmix.diagnostics.diagnose import diagnose
+
+    seeds = seeds_of(plan["seed"], candidate.key)
+    try:
+        em = census(candidate.model, data, plan["restarts"], seeds["em"])
+    except InputError as error:  # every restart collapsed
+        cells = {name: Cell(np.nan, reason=str(error)) for name, c in CRITERIA.items() if c.needs in engines(plan)}
+        return Record(candidate.name, candidate.model, None, None, "degenerate", str(error), cells)
+    mcmc, diagnosis, failure = None, None, ""
+    if "mcmc" in engines(plan):
+        try:
+            mcmc, diagnosis = chains(candidate, em, plan, seeds["mcmc"])
+        except InputError as error:  # every chain failed, say
+            failure = str(error)
+    diagnosis = diagnose(em, progress=False) if diagnosis is None else diagnosis
+    subject = Subject(candidate, data, plan, seeds, em, mcmc, diagnosis)
+    cells = {}
+    for name, criterion in CRITERIA.items():
+        if criterion.needs == "mcmc" and mcmc is None:
+            if failure:
+                cells[name] = Cell(np.nan, reason=failure)
+        else:
+            with warnings.catch_warnings():  # ArviZ warns of Pareto's k: the cell says it
+                warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
+                cells[name] = criterion.function(subject)
+    barred = failure or bar(subject)
+    return Record(candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice)
+
+
+def engines(plan):
+    """The engines whose criteria are computed."""
+    return ("em",) if plan["engine"] == "em" else ("em", "mcmc")
+
+
+def census(model, data, restarts, seed):
+    """The EM fit; where too few restarts agree on the best optimum, one with five times as many."""
+    fit = fit_em(model, data, restarts=restarts, seed=seed, progress=False)
+    return fit_em(model, data, restarts=MORE * restarts, seed=seed, progress=False) if seldom(fit) else fit
+
+
+def chains(candidate, em, plan, seed):
+    """(the MCMC fit, its Diagnosis); by Gibbs, chains that are too short or not converged are run again, longer."""
+    from bayesmix.diagnostics.diagnose import diagnose
+    from bayesmix.mcmc.sample import fit_mcmc
+
+    sampler = plan["sampler"][str(candidate.name)]
+    for length in (1, MORE) if sampler == "gibbs" else (1,):
+        fit = fit_mcmc(
+            em.mixture, em.data, draws=length * plan["draws"], tune=plan["tune"], chains=plan["chains"], start=em,
+            sampler=sampler, seed=seed, workers=1, progress=False,
+        )  # fmt: skip
+        diagnosis = diagnose(fit, em, progress=False)
+        if not mcmc_fault(diagnosis):
+            break
+    return fit, diagnosis
+
+
+def bar(subject):
+    """Why a candidate cannot be chosen, or ""."""
+    if subject.diagnosis.verdict == "degenerate":
+        return next(f.sentence for f in subject.diagnosis.findings if f.verdict == "degenerate")
+    return subject.mcmc_fault if subject.mcmc is not None else subject.em_fault

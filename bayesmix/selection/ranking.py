@@ -1,0 +1,145 @@
+"""Who leads by a criterion, who ties with whom, and whether anybody can be chosen.
+
+Two candidates tie when they differ by no more than the criterion's margin, or than twice the standard error of the
+difference: sqrt(n var(d_i)) where the criterion is a sum over the same rows (Vehtari, Gelman & Gabry 2017, eq. 24),
+else sqrt(se_a^2 + se_b^2).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmix.selection.trust import seldom
+from bayesmix.spec.normaliser import log_normaliser
+from bayesmix.spec.special import logsumexp
+
+RULED_OUT = 10.0  # nats: twice what Kass & Raftery (1995, section 3.2) call very strong, as stand-ins are rough
+TIE = 2.0  # standard errors
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far a candidate is behind another, positive if it is, and the standard error of that."""
+
+    value: float
+    se: float
+    tied: bool
+
+
+def gap(criterion, behind, ahead):
+    """The Gap between two usable cells."""
+    value = criterion.sign * (ahead.value - behind.value)
+    if ahead.rows is not None and behind.rows is not None and len(ahead.rows) == len(behind.rows):
+        difference = ahead.rows - behind.rows
+        se = float(np.sqrt(len(difference) * difference.var(ddof=1)))
+    else:
+        se = float(np.hypot(*(0.0 if np.isnan(c.se) else c.se for c in (ahead, behind))))
+    return Gap(float(value), se, bool(abs(value) <= max(criterion.margin, TIE * se)))
+
+
+def leaders(criterion, records):
+    """The Records with a usable cell that lead: the best, then those that tie with it; barred ones included."""
+    usable = [r for r in records if r.cell(criterion.name).usable]
+    if not usable or criterion.sign == 0:
+        return ()
+    best = max(usable, key=lambda r: criterion.sign * r.cell(criterion.name).value)
+    tied = [
+        r for r in usable if r is not best and gap(criterion, r.cell(criterion.name), best.cell(criterion.name)).tied
+    ]
+    return (best, *tied)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The Record that is chosen, or None; why; and what would settle it."""
+
+    record: object
+    why: str
+    settle: tuple = ()
+
+
+def choose(criterion, records, named):
+    """The Choice by one criterion.
+
+    A candidate is chosen only if it is barred by nothing, ties with nobody, and every candidate whose number is
+    missing is out of the question (`ruled_out`). named: a Record's name in words.
+    """
+    by = criterion.name
+    front = leaders(criterion, records)
+    missing = [r for r in records if not r.cell(by).usable]
+    if not front:
+        reasons = {r.cell(by).reason or "it was not computed." for r in records}
+        return Choice(None, f"{by} can be used for no candidate: {' '.join(sorted(reasons))}", advice(missing, named))
+    best, *tied = front
+    if tied:
+        others = " and ".join(named(r) for r in tied)
+        far = max((gap(criterion, r.cell(by), best.cell(by)) for r in tied), key=lambda g: g.value)
+        why = f"{named(best)} and {others} tie by {by}: they differ by at most {far.value:.2f}{error(far)}."
+        return Choice(None, why, settled(criterion, far, tied))
+    if best.barred:
+        why = f"{named(best)} leads by {by} but cannot be chosen: {best.barred}"
+        return Choice(None, why, advice([best], named))
+    open_ = [r for r in missing if not ruled_out(criterion, r, best)]
+    if open_:
+        whom = " and ".join(named(r) for r in open_)
+        why = (
+            f"{named(best)} leads by {by}, but {whom} cannot be compared with it: "
+            f"{open_[0].cell(by).reason or 'it was not computed.'}"
+        )
+        return Choice(None, why, advice(open_, named))
+    return Choice(best, f"{named(best)} leads by {by}{second(criterion, best, records, named)}.")
+
+
+def ruled_out(criterion, record, best):
+    """Whether a candidate without a usable number is so far behind that it need not have one.
+
+    Judged by a rough stand-in for the criterion, in nats, as long as EM's best optimum is known for both: the
+    evidence by Laplace's approximation over all optima, a predictive density by -AIC / 2, a criterion of EM by itself.
+    """
+    if record.em is None or best.em is None or seldom(record.em):
+        return False
+    return bool(stand_in(criterion, best) - stand_in(criterion, record) > RULED_OUT)
+
+
+def stand_in(criterion, record):
+    """The stand-in, larger is better; NaN where there is none, which rules nobody out."""
+    fit = record.em
+    if criterion.name == "log evidence":
+        mass = np.array([m.log_mass for m in fit.optima])
+        if not np.isfinite(mass[0]):
+            return np.nan
+        return float(logsumexp(mass[np.isfinite(mass)]) - log_normaliser(fit.mixture, fit.data.d)[0])
+    if criterion.needs == "em" and criterion.name in record.cells:
+        return criterion.sign * record.cells[criterion.name].value / (2 if criterion.sign < 0 else 1)
+    return float(fit.log_likelihood - fit.df)
+
+
+def second(criterion, best, records, named):
+    """How far the next one is behind, in words."""
+    by = criterion.name
+    others = [r for r in records if r is not best and r.cell(by).usable]
+    if not others:
+        return ""
+    nearest = min(others, key=lambda r: gap(criterion, r.cell(by), best.cell(by)).value)
+    found = gap(criterion, nearest.cell(by), best.cell(by))
+    return f", {found.value:.2f} ahead of {named(nearest)}{error(found)}"
+
+
+def error(found):
+    """The standard error of a gap in words, or ""."""
+    return f" (standard error {found.se:.2f})" if found.se > 0 else ""
+
+
+def settled(criterion, far, tied):
+    """What would settle a tie."""
+    if criterion.name == "log evidence" and TIE * far.se > max(criterion.margin, abs(far.value) / 2):
+        return ("Longer chains (draws=...) would make the error of the evidence smaller.",)
+    return (
+        "The data do not tell these candidates apart: more rows would, or prior knowledge (prior=...); or take the "
+        "simpler one, and say that it is a convention.",
+    )
+
+
+def advice(records, named):
+    """What the diagnosis of these candidates says to do."""
+    return tuple(f"{named(r)}: {line}" for r in records for line in r.advice.splitlines() if line)

@@ -1,0 +1,69 @@
+"""Which findings speak against label-invariant numbers, and which do not."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from bayesmix.diagnostics.findings import Finding
+from bayesmix.selection.trust import CROSSED, LEAST_ESS, em_fault, mcmc_fault
+
+
+def diagnosis(*findings, ess=1000.0, moves=0):
+    table = pd.DataFrame({"kind": ["invariant", "relabelled"], "ess_bulk": [ess, 5.0]})
+    return SimpleNamespace(findings=findings, table=table, moves=pd.DataFrame([[0, moves], [0, 0]]))
+
+
+def said(name, verdict):
+    return Finding(name, "warning", f"{name}: {verdict}.", verdict)
+
+
+@pytest.mark.parametrize("verdict", ["several modes", "not converged"])
+def test_chains_that_disagree_are_a_fault(verdict):
+    assert mcmc_fault(diagnosis(said("switching", "label switching"), said("check", verdict))) == f"check: {verdict}."
+
+
+@pytest.mark.parametrize("name", ["ambiguous names", "identified", "effective size", "above the MAP"])
+def test_doubts_about_names_are_none(name):
+    assert mcmc_fault(diagnosis(said(name, "undecided"))) == ""
+    assert mcmc_fault(diagnosis(said("convergence", "undecided"))) != ""
+
+
+def test_a_sound_or_switching_or_degenerate_posterior_can_be_measured():
+    for verdict in (None, "label switching", "degenerate"):
+        assert mcmc_fault(diagnosis(said("check", verdict))) == ""
+
+
+def test_regions_that_are_crossed_often_have_known_shares():
+    several = said("several modes", "undecided")
+    assert mcmc_fault(diagnosis(several, moves=CROSSED)) == "" and mcmc_fault(diagnosis(several, moves=CROSSED - 1))
+
+
+def test_only_invariants_need_effective_draws():
+    assert mcmc_fault(diagnosis(ess=LEAST_ESS)) == ""
+    assert "is 99, below 100" in mcmc_fault(diagnosis(ess=LEAST_ESS - 1))
+    assert mcmc_fault(diagnosis(ess=float("nan"))) != ""
+
+
+def em(kind="interior", reached=5, total=20, partial=False):
+    optimum = SimpleNamespace(kind=kind, times_reached=reached)
+    return SimpleNamespace(optima=(optimum,), runs=range(total), settings={"partial": partial})
+
+
+@pytest.mark.parametrize(
+    "fit,words",
+    [
+        (em(kind="empty component"), "an empty component"),
+        (em(kind="twin components"), "twin components"),
+        (em(kind="at a constraint"), "lies at a constraint"),
+        (em(reached=1), "Only 1 of 20 restarts"),
+        (em(partial=True), "interrupted"),
+    ],
+)
+def test_what_is_wrong_with_an_optimum(fit, words):
+    assert words in em_fault(fit, diagnosis())
+    assert em_fault(em(), diagnosis()) == "" and em_fault(em(reached=1, total=1), diagnosis()) == ""
+
+
+def test_em_that_missed_the_top_is_found_out_by_the_chains():
+    assert "above the MAP" in em_fault(em(), diagnosis(said("above the MAP", "undecided")))
