@@ -9,6 +9,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.coordinates import Coordinates
 from bayesmix.spec.families.base import Family, Parameter
+from bayesmix.spec.families.hierarchical import hierarchical
 from bayesmix.spec.meeting import Meeting
 from bayesmix.spec.priors import Dirichlet, Fixed, Flat, Prior
 from bayesmix.spec.special import logsumexp
@@ -39,6 +40,7 @@ class Mixture(Meeting, Symmetry, Coordinates):
     def __post_init__(self):
         if not isinstance(self.family, Family):
             raise InputError(f"Mixture(family, ...): expected a family such as bm.Gaussian(), got {self.family!r}.")
+        object.__setattr__(self, "family", hierarchical(self.family))
         if not self.family.alone:
             raise InputError(
                 f"Mixture({type(self.family).__name__}(...)): it has no density and stands only inside bm.Components, "

@@ -42,6 +42,16 @@ class Family(Incomplete, Coordinates, ABC):
     alone = True  # whether it can be the family of a mixture by itself
 
     @property
+    def title(self):
+        """What it is called."""
+        return type(self).__name__
+
+    @property
+    def headline(self):
+        """What it says of a row, in one line."""
+        return next(iter((type(self).__doc__ or "").strip().splitlines()), "")
+
+    @property
     def sizes(self):
         """Lengths of the parameter axes that are not features, by name."""
         return {}
