@@ -65,11 +65,15 @@ _LAZY = {
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
     "log_evidence": "bayesmix.diagnostics.bridge",
+    "merge": "bayesmix.selection.merging",
+    "occupied": "bayesmix.selection.occupied",
     "plate_diagram": "bayesmix.report.plate",
     "relabel": "bayesmix.diagnostics.relabel",
     "resume": "bayesmix.mcmc.sample",
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
     "section": "bayesmix.report.story",
+    "smc_evidence": "bayesmix.selection.smc",
+    "telescope": "bayesmix.selection.telescope",
     "write_report": "bayesmix.report.page",
 }
 

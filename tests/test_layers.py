@@ -48,6 +48,7 @@ ROWS = (
     ("em",),
     ("mcmc",),
     ("diagnostics",),
+    ("selection",),
     ("report",),
     ("cli",),
     ("", "__main__"),  # the package itself, which collects the public names

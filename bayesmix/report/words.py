@@ -149,7 +149,10 @@ def model_sentences(fit):
     model, data = fit.mixture, fit.data
     family, K = model.family, model.components
     many = f"one of {K} components" if K > 1 else "a single component"
-    out = [f"Each row comes from {many} of the family {family.title}" + (f": {family.headline}" if family.headline else ".")]
+    out = [
+        f"Each row comes from {many} of the family {family.title}"
+        + (f": {family.headline}" if family.headline else ".")
+    ]
     out += _members(model.family, data.names, "")
     if model.classes is not None:
         pairs = ", ".join(f"{k} is in class {c}" for k, c in enumerate(model.classes))

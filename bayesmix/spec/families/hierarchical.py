@@ -76,16 +76,6 @@ class Hierarchical(Composite):
                 )  # fmt: skip
         return out
 
-    @cached_property
-    def order(self):
-        """Hyperparameters, then the fields that read only them, then those that read other fields."""
-
-        def rank(name):
-            prior = self.parameters[name].prior
-            return 2 if not isinstance(prior, Given) and prior.reads_scale else int(name in self.inner.parameters)
-
-        return sorted(self.parameters, key=rank)
-
     def scope(self, name, theta):
         return theta
 

@@ -80,6 +80,11 @@ class Prior(ABC):
         return False
 
     @property
+    def turn(self):
+        """When it is drawn: 0 if it reads no other field, 1 if hyperparameters alone, 2 if others."""
+        return 2 if self.reads_scale else 0
+
+    @property
     def interval(self):
         """The hard bounds (lower, upper) inside the support, infinite when there are none."""
         return -np.inf, np.inf

@@ -31,6 +31,7 @@ class Given(Prior):
     names: dict = field(metadata={"plain": True})
 
     reads_scale = True
+    turn = 1
 
     def at(self, theta):
         """The prior with its hyperparameters as theta has them."""

@@ -228,8 +228,8 @@ class Family(Incomplete, Coordinates, ABC):
 
     @cached_property
     def order(self):
-        """Parameter names, those whose prior reads another field last."""
-        return sorted(self.parameters, key=lambda name: self.parameters[name].prior.reads_scale)
+        """Parameter names, those whose prior reads other fields last."""
+        return sorted(self.parameters, key=lambda name: self.parameters[name].prior.turn)
 
     def resolve(self, x):
         """The same family with every left-out prior replaced by explicit numbers."""
