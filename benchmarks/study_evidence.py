@@ -1,6 +1,6 @@
 """p(K | y) of galaxies and acidity under Richardson & Green's prior: writes reports/evidence.md.
 
-    python benchmarks/study_evidence.py [--draws 20000] [--particles 2000] [--to reports/evidence.md]
+    python benchmarks/study_evidence.py [--draws 300000] [--particles 8000] [--to reports/evidence.md]
 
 weight ~ Dirichlet(1), mean_k ~ N(midrange, range^2), var_k ~ InverseGamma(2, s), s ~ Gamma(0.2, 10 / range^2), and
 K uniform on 1, ..., 8. The answer comes from `bm.telescope`, one sampler over all K. Beside it stand differences of
@@ -33,8 +33,8 @@ def model(x, K):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=20_000, help="kept sweeps of each of four chains")
-    parser.add_argument("--particles", type=int, default=2000, help="of each of eight SMC runs; 0 leaves them out")
+    parser.add_argument("--draws", type=int, default=300_000, help="kept sweeps of each of four chains")
+    parser.add_argument("--particles", type=int, default=8000, help="of each of eight SMC runs; 0 leaves them out")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--to", type=Path, default=Path("reports/evidence.md"))
     options = parser.parse_args(arguments)

@@ -135,10 +135,11 @@ def by_entropy(r, weight):
     parts, columns = [(k,) for k in range(r.shape[1])], list(r.T)
     steps, entropy = [], [sum(_entropy(c, weight) for c in columns)]
     while len(parts) > 1:
+        own = [_entropy(c, weight) for c in columns]
         drops = {
-            (i, j): _entropy(columns[i], weight) + _entropy(columns[j], weight) - _entropy(columns[i] + columns[j], weight)
+            (i, j): own[i] + own[j] - _entropy(columns[i] + columns[j], weight)
             for i, j in combinations(range(len(parts)), 2)
-        }  # fmt: skip
+        }
         i, j = max(drops, key=drops.get)
         union = columns[i] + columns[j]
         steps.append((parts[i], parts[j], float(drops[i, j]), float(weight @ union)))
@@ -242,8 +243,8 @@ def _gaussians(fit):
     inner = family.inner if isinstance(family, Hierarchical) else family
     if not isinstance(inner, Gaussian | MvGaussian):
         raise InputError(
-            f'merge(method="ridge"): the ridge is known for Gaussian and MvGaussian components, not for {family.title}; '
-            'use method="entropy".'
+            f'merge(method="ridge"): the ridge is known for Gaussian and MvGaussian components, not for '
+            f'{family.title}; use method="entropy".'
         )
     mean, K = theta["mean"], fit.mixture.components
     d = mean.shape[1]

@@ -32,7 +32,7 @@ SCALES = (1.0, 0.5, 0.2, 0.05)  # of the walks' steps, drawn anew for each, in u
 STEPS = 25  # states of each walk that become particles
 
 
-def smc_evidence(model, data, *, particles=1000, runs=8, seed=None):
+def smc_evidence(model, data, *, particles=4000, runs=8, seed=None):
     """log p(data) with its standard error, by independent runs of waste-free sequential Monte Carlo.
 
     With constraints it is log p(data | the constraints hold), as in `bm.log_evidence`. The standard error is that
@@ -102,22 +102,18 @@ class Target:
         return np.array(out)
 
     def densities(self, u):
-        """(log prior with the Jacobian, log likelihood) at (m, p) points; (-inf, -inf) where components are out of order
-        or a density is not finite."""
-        theta = [self.mixture.from_vector(v, self.like) for v in u]
+        """(log prior with the Jacobian, log likelihood) at (m, p) points, -inf out of order and where not finite."""
         prior, likelihood = np.full(len(u), -np.inf), np.full(len(u), -np.inf)
-        fields = {name: np.stack([t[name] for t in theta]) for name in self.like}
-        keep = np.ones(len(u), dtype=bool)
-        for name, at, _ in self.sorted:
-            first = fields[name].reshape(len(u), fields[name].shape[1], -1)[:, :, 0]
-            keep &= (np.diff(first[:, list(at)], axis=1) > 0).all(axis=1)
-        inside = np.flatnonzero(keep)
-        if len(inside):
-            fields = many.some(fields, inside)
-            label = self.mixture.log_label(self.data)
-            with np.errstate(all="ignore"):
-                prior[inside] = many.log_prior(self.mixture, fields)
-                prior[inside] += [self.mixture.log_jacobian(v, self.like) for v in u[inside]]
+        with np.errstate(all="ignore"):
+            fields, slope = many.from_vectors(self.mixture, u, self.like)
+            keep = np.ones(len(u), dtype=bool)
+            for name, at, _ in self.sorted:
+                first = fields[name].reshape(len(u), fields[name].shape[1], -1)[:, list(at), 0]
+                keep &= (np.diff(first, axis=1) > 0).all(axis=1)
+            inside = np.flatnonzero(keep)
+            if len(inside):
+                fields, label = many.some(fields, inside), self.mixture.log_label(self.data)
+                prior[inside] = many.log_prior(self.mixture, fields) + slope[inside]
                 for rows, _, terms in many.by_draws(self.mixture, self.data.x, fields, label):
                     likelihood[inside[rows]] = terms @ self.data.row_weight
         bad = ~(np.isfinite(prior) & np.isfinite(likelihood))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayesmix.data.data import Data
+from bayesmix.em import kernel
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.mcmc.gibbs import refuse
@@ -85,6 +86,8 @@ def telescope(model, data, components=range(1, 11), prior=None, *, draws=5000, t
     top = replace(model, components=int(possible[-1])).resolve(data)
     problem = Problem.of(top, data)
     refuse(problem)
+    if len(top.prior_blocks(data.d)) > 1:
+        raise InputError("telescope(model, data): every component needs the same priors.")
     link = Link.of(possible, log_p, e, float(data.row_weight.sum()))
     rngs = np.random.default_rng(seed).spawn(chains)
     found = [_chain(problem, link, possible[0 if c % 2 else -1], rngs[c], draws, tune) for c in range(chains)]
@@ -143,10 +146,22 @@ class Link:
 
 def _chain(problem, link, K, rng, draws, tune):
     """(K, K+) of each kept sweep."""
+    d = problem.x.shape[1]
+    own, w = problem.mixture.family.draw_prior(rng, K, d), rng.dirichlet(np.full(K, link.e))
+    if kernel.COMPILED:
+        from bayesmix.selection import telescope_gaussian as compiled
+
+        law = compiled.law_of(problem.mixture.family, d, link)
+        if law is not None:
+            return compiled.chain(problem, law, K, own, w, rng, tune + draws)[:, tune:]
+    return plain_sweeps(problem, link, K, own, w, rng, tune + draws)[:, tune:]
+
+
+def plain_sweeps(problem, link, K, own, w, rng, count):
+    """(K, K+) of `count` sweeps from K components with these fields and weights, for every conjugate family."""
     family, d = problem.mixture.family, problem.x.shape[1]
-    own, w = family.draw_prior(rng, K, d), rng.dirichlet(np.full(K, link.e))
-    phi, out = family.sufficient(problem.x), np.empty((2, draws), dtype=int)
-    for step in range(tune + draws):
+    phi, out = family.sufficient(problem.x), np.empty((2, count), dtype=int)
+    for step in range(count):
         with np.errstate(divide="ignore"):
             joint = (np.log(w) + family.log_density(problem.x, own)).T
         z = draw_z(np.exp(joint - joint.max(axis=0)), rng)
@@ -156,8 +171,7 @@ def _chain(problem, link, K, rng, draws, tune):
         K = link.draw(len(names), rng)
         own = _with_empty(family, own, K - len(names), d, rng)
         w = rng.dirichlet(link.e + np.append(one.sum(axis=1), np.zeros(K - len(names))))
-        if step >= tune:
-            out[:, step - tune] = K, len(names)
+        out[:, step] = K, len(names)
     return out
 
 

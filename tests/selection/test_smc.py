@@ -19,7 +19,7 @@ def agrees(found, exact, largest=0.1):
 
 def test_a1(golden):
     model, data, c = model_of(golden, "A1")
-    found = bm.smc_evidence(model, data, particles=500, runs=6, seed=2)
+    found = bm.smc_evidence(model, data, particles=2000, runs=6, seed=2)
     agrees(found, c["log_marginal_likelihood"])
     with pytest.raises(AssertionError):  # negative control: half a nat is seen
         agrees(found, c["log_marginal_likelihood"] + 0.5)
@@ -32,7 +32,7 @@ def test_a1(golden):
 @pytest.mark.parametrize("name", ["A1", "B1", "C1", "D1", "S1"])
 def test_exact_cases(golden, name):
     model, data, c = model_of(golden, name)
-    found = bm.smc_evidence(model, data, particles=2000, runs=8, seed=5)
+    found = bm.smc_evidence(model, data, particles=5000, runs=8, seed=5)
     agrees(found, c.get("log_marginal_likelihood", c.get("log_p_y_and_labels")))
 
 
@@ -50,7 +50,7 @@ def test_zero_inflated_poisson(golden):
 @pytest.mark.parametrize("K", [1, 2, 3])
 def test_with_an_unknown_hyperparameter(K):
     truth = Hierarchy()
-    found = bm.smc_evidence(truth.model(K), bm.Data(Y), particles=2000, runs=8, seed=6)
+    found = bm.smc_evidence(truth.model(K), bm.Data(Y), particles=5000, runs=8, seed=6)
     agrees(found, truth.exact(Y, K)["log_evidence"])
 
 
@@ -58,7 +58,7 @@ def test_with_an_unknown_hyperparameter(K):
 def test_constraints_condition(golden):
     """Order and floor on A1: log p(data | they hold), from the stored potential's value and log_normaliser."""
     model, data, c = model_of(golden, "A1", (bm.Order("mean"),))
-    agrees(bm.smc_evidence(model, data, particles=1000, runs=8, seed=7), c["log_marginal_likelihood"])
+    agrees(bm.smc_evidence(model, data, particles=5000, runs=8, seed=7), c["log_marginal_likelihood"])
 
 
 def test_the_next_power():

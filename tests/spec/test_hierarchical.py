@@ -73,6 +73,10 @@ def test_coordinates_stacks_and_json(name):
     fields = {n: np.stack([t[n] for t in thetas]) for n in theta}
     one = [sum(model.log_prior(t).values()) for t in thetas]
     assert many.log_prior(model, fields) == pytest.approx(one)
+    u = np.array([model.vector(t) for t in thetas])
+    together, slope = many.from_vectors(model, u, theta)
+    assert slope == pytest.approx([model.log_jacobian(v, theta) for v in u])
+    assert all(together[n] == pytest.approx(fields[n]) for n in theta)
     rows = [model.log_joint(data.x, t).T for t in thetas]
     assert many.log_joint(model, data.x, fields) == pytest.approx(np.stack(rows))
     same = decode(encode(model))
