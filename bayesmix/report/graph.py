@@ -33,12 +33,14 @@ class Node:
     every: bool = False  # one for each column of its leaf
     constraints: tuple = ()  # lines of text of each
     parents: tuple = ()  # fields that its prior reads
+    direct: bool = True  # whether x depends on it, not only through other fields
 
 
 def leaves_of(family, K, d):
     """The leaves of a family, a composite's members in order."""
     if isinstance(family, Hierarchical):
-        return [Leaf(family.inner, tuple(range(K)), tuple(range(d)), tuple(family.parameters))]
+        near = sorted(family.parameters, key=lambda n: not isinstance(family.parameters[n].prior, Given))
+        return [Leaf(family.inner, tuple(range(K)), tuple(range(d)), tuple(near))]
     if not isinstance(family, Composite):
         return [Leaf(family, tuple(range(K)), tuple(range(d)), tuple(family.parameters))]
     out = []
@@ -67,6 +69,7 @@ def parameter_node(mixture, leaf, name):
         every=spread and leaf is not None and leaf.family.independent and len(leaf.columns) > 1,
         constraints=tuple(constraint_lines(c) for c in mixture.constraints if c.field == name),
         parents=tuple(n for n in leaf.fields if mixture.parameters[n].own in read) if reads else (),
+        direct=leaf is None or p.own in leaf.family.parameters,
     )
 
 
