@@ -158,9 +158,10 @@ def _check_unknown(prior, argument, value):
             f"{where}: only a positive hyperparameter of a prior on single numbers may be unknown, such as the scale "
             f"of bm.InverseGamma or the sd of bm.Normal; give numbers for `{argument.name}`."
         )
-    if value.support is not supports.positive or value.reads_scale or value.unknown:
+    improper = type(value).__name__ == "Flat"
+    if improper or value.support is not supports.positive or value.reads_scale or value.unknown:
         raise InputError(
-            f"{where}: expected a prior on positive values whose own hyperparameters are numbers, such as "
+            f"{where}: expected a proper prior on positive values whose own hyperparameters are numbers, such as "
             "bm.Gamma(2.0, 1.0)."
         )
 
