@@ -28,7 +28,9 @@ class Mixture(Meeting, Symmetry, Coordinates):
     classes: for labelled data with several components per class, the class of each component,
         such as [0, 0, 1]; by default component k is class k.
 
-    theta is a dict of arrays, component axis first: `weight` (K,), then the family's fields.
+    theta is a dict of arrays, component axis first: `weight` (K,), then the family's fields. A positive number in
+    a field's prior may itself be a prior, as in Gaussian(var=InverseGamma(2, Gamma(0.2, 0.1))): then it is a field
+    too, here `var_scale` (1, d), shared by the components.
     """
 
     family: Family
