@@ -350,6 +350,6 @@ class Fit:
         chains, draws = self.shape
         what = f"{len(self.optima)} optima" if self.engine == "em" else f"{chains} chains x {draws} draws"
         return (
-            f"Fit({self.engine}, {type(self.mixture.family).__name__}, K = {self.mixture.components}, "
+            f"Fit({self.engine}, {self.mixture.family.title}, K = {self.mixture.components}, "
             f"n = {self.data.n}, {what}, log posterior {self.log_posterior:.4f})"
         )

@@ -4,7 +4,10 @@ import shlex
 
 
 def choose(args, model, data, given, out):
-    """Compare, print and write. model: with the largest number of components. given: the options among restarts, draws, tune and chains that were given."""
+    """Compare, print and write.
+
+    model: with the largest number of components. given: those of restarts, draws, tune and chains that were given.
+    """
     from bayesmix.report import terminal
     from bayesmix.report.dossier import table, write_dossier
     from bayesmix.selection.select import select

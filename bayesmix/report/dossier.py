@@ -75,7 +75,7 @@ def _sheet(dossier):
     )
     return Section(
         "criteria", "The criteria side by side", tuple(dossier.remarks()),
-        (picture(select_plots.criteria(dossier), alt, caption),), (table(dossier),),
+        (picture(select_plots.criteria(dossier), alt, caption, "png"),), (table(dossier),),
         (("What the columns mean", _meanings(dossier)),),
     )  # fmt: skip
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmix.spec.families.composite import Composite
-from bayesmix.spec.priors import Fixed, Flat
+from bayesmix.spec.families.hierarchical import Hierarchical
+from bayesmix.spec.priors import Fixed, Flat, Prior
+from bayesmix.spec.priors.unknown import Given
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,14 @@ class Node:
     every: bool = False  # one for each column of its leaf
     constraints: tuple = ()  # lines of text of each
     parents: tuple = ()  # fields that its prior reads
+    direct: bool = True  # whether x depends on it, not only through other fields
 
 
 def leaves_of(family, K, d):
     """The leaves of a family, a composite's members in order."""
+    if isinstance(family, Hierarchical):
+        near = sorted(family.parameters, key=lambda n: not isinstance(family.parameters[n].prior, Given))
+        return [Leaf(family.inner, tuple(range(K)), tuple(range(d)), tuple(near))]
     if not isinstance(family, Composite):
         return [Leaf(family, tuple(range(K)), tuple(range(d)), tuple(family.parameters))]
     out = []
@@ -52,7 +58,7 @@ def parameter_node(mixture, leaf, name):
     """The node of one field."""
     p = mixture.parameters[name]
     spread = name != "weight" and not p.isotropic and p.dims == ("feature",)
-    scales = ("cov", "var", "sd", "scale")
+    read = p.prior.names.values() if isinstance(p.prior, Given) else ("cov", "var", "sd", "scale")
     reads = p.prior.reads_scale and leaf is not None
     return Node(
         name,
@@ -62,7 +68,8 @@ def parameter_node(mixture, leaf, name):
         each=name != "weight" and not p.shared,
         every=spread and leaf is not None and leaf.family.independent and len(leaf.columns) > 1,
         constraints=tuple(constraint_lines(c) for c in mixture.constraints if c.field == name),
-        parents=tuple(n for n in leaf.fields if mixture.parameters[n].own in scales) if reads else (),
+        parents=tuple(n for n in leaf.fields if mixture.parameters[n].own in read) if reads else (),
+        direct=leaf is None or p.own in leaf.family.parameters,
     )
 
 
@@ -76,10 +83,13 @@ def prior_lines(prior):
     """The prior in a few short lines: its name, then each hyperparameter."""
     if isinstance(prior, Flat):
         return ("Flat",)
+    prior = prior.prior if isinstance(prior, Given) else prior
     lines = [type(prior).__name__]
     for name, value in vars(prior).items():
         if isinstance(value, np.ndarray):
             lines.append(f"{name} {short(value)}")
+        elif isinstance(value, Prior):
+            lines.append(f"{name} ?")
     return tuple(lines)
 
 

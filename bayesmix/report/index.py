@@ -25,8 +25,8 @@ def _thumbnail(sections):
     """The picture of the components, or else the first one, made small, as a data URI."""
     from PIL import Image
 
-    shown = sorted((s for s in sections if s.pictures), key=lambda section: section.id != "components")
-    uri = shown[0].pictures[0].uri
+    first = sorted(sections, key=lambda section: section.id != "components")
+    uri = next(p.uri for s in first for p in s.pictures if p.uri.startswith("data:image/png"))
     image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
     image.thumbnail((WIDE, WIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

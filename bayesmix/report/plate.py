@@ -75,8 +75,9 @@ class _Page:
         mine = [i for i, leaf in enumerate(self.leaves) if leaf.owners == owners]
         found = [(i, n, parameter_node(self.mixture, self.leaves[i], n)) for i in mine for n in self.leaves[i].fields]
         found += [(i, f"{node.name} of {i}", node) for i in mine for node in known_nodes(self.leaves[i])]
-        for i, name, _ in found:
-            self.of_leaf.setdefault(i, []).append(name)
+        for i, name, node in found:
+            if node.direct:
+                self.of_leaf.setdefault(i, []).append(name)
         found.sort(key=lambda item: (item[0], not item[2].every) if item[2].each else (-1, item[2].every))
         for each in (False, True):
             run, start = None, None

@@ -75,7 +75,7 @@ def _levels(findings):
 def _subtitle(em, mcmc):
     fit = mcmc if mcmc is not None else em
     K = fit.mixture.components
-    parts = [f"{type(fit.mixture.family).__name__} mixture, {K} component{'s' * (K > 1)}, {fit.data.n} rows"]
+    parts = [f"{fit.mixture.family.title} mixture, {K} component{'s' * (K > 1)}, {fit.data.n} rows"]
     if em is not None and em.runs:
         parts.append(f"EM with {len(em.runs)} restart{'s' * (len(em.runs) > 1)}")
     if mcmc is not None:

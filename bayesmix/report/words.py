@@ -147,10 +147,12 @@ def comparison_names(table):
 def model_sentences(fit):
     """The model in words."""
     model, data = fit.mixture, fit.data
-    family, K = type(model.family), model.components
-    doc = (family.__doc__ or "").strip().splitlines()
+    family, K = model.family, model.components
     many = f"one of {K} components" if K > 1 else "a single component"
-    out = [f"Each row comes from {many} of the family {family.__name__}" + (f": {doc[0]}" if doc else ".")]
+    out = [
+        f"Each row comes from {many} of the family {family.title}"
+        + (f": {family.headline}" if family.headline else ".")
+    ]
     out += _members(model.family, data.names, "")
     if model.classes is not None:
         pairs = ", ".join(f"{k} is in class {c}" for k, c in enumerate(model.classes))

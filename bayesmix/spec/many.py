@@ -28,6 +28,25 @@ def some(fields, draws):
     return {name: value[draws] for name, value in fields.items()}
 
 
+def from_vectors(mixture, u, like):
+    """(field -> (draws, ...), log |d theta / d u| (draws,)) at many unconstrained coordinates u (draws, p).
+
+    `Mixture.from_vector` and `log_jacobian` of all at once; shapes and Fixed fields come from the theta `like`.
+    """
+    fields, slope, at = {}, np.zeros(len(u)), 0
+    for name, p in mixture.parameters.items():
+        if mixture.is_constant(name):
+            fields[name] = np.broadcast_to(like[name], (len(u), *like[name].shape))
+            continue
+        shape = like[name].shape
+        free = p.support.free(shape)
+        block = u[:, at : at + int(np.prod(free))].reshape(len(u), *free)
+        fields[name] = p.support.from_real(block, (len(u), *shape))
+        slope += p.support.log_slopes(block, (len(u), *shape)).reshape(len(u), -1).sum(axis=1)
+        at += block[0].size
+    return fields, slope
+
+
 def log_joint(mixture, x, fields, log_label=None):
     """log w_k + log f_k(x_i) + log_label_ik of every draw, (draws, K, n); missing cells are summed out.
 

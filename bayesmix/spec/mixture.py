@@ -9,6 +9,7 @@ from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.coordinates import Coordinates
 from bayesmix.spec.families.base import Family, Parameter
+from bayesmix.spec.families.hierarchical import hierarchical
 from bayesmix.spec.meeting import Meeting
 from bayesmix.spec.normaliser import features, log_normaliser
 from bayesmix.spec.priors import Dirichlet, Fixed, Flat, Prior
@@ -28,7 +29,9 @@ class Mixture(Meeting, Symmetry, Coordinates):
     classes: for labelled data with several components per class, the class of each component,
         such as [0, 0, 1]; by default component k is class k.
 
-    theta is a dict of arrays, component axis first: `weight` (K,), then the family's fields.
+    theta is a dict of arrays, component axis first: `weight` (K,), then the family's fields. A positive number in
+    a field's prior may itself be a prior, as in Gaussian(var=InverseGamma(2, Gamma(0.2, 0.1))): then it is a field
+    too, here `var_scale` (1, d), shared by the components.
     """
 
     family: Family
@@ -40,6 +43,7 @@ class Mixture(Meeting, Symmetry, Coordinates):
     def __post_init__(self):
         if not isinstance(self.family, Family):
             raise InputError(f"Mixture(family, ...): expected a family such as bm.Gaussian(), got {self.family!r}.")
+        object.__setattr__(self, "family", hierarchical(self.family))
         if not self.family.alone:
             raise InputError(
                 f"Mixture({type(self.family).__name__}(...)): it has no density and stands only inside bm.Components, "

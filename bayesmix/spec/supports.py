@@ -28,8 +28,12 @@ class Support(ABC):
         """The value of this shape at u."""
 
     @abstractmethod
+    def log_slopes(self, u, shape):
+        """log |d event / d u| of each event."""
+
     def log_jacobian(self, u, shape):
         """log |d value / d u|, a float."""
+        return float(np.sum(self.log_slopes(u, shape)))
 
     def curvature(self, u, shape):
         """Second derivatives of `log_jacobian`, one matrix per event: (events, m, m) for m coordinates of u."""
@@ -68,8 +72,8 @@ class Real(_Scalar):
     def from_real(self, u, shape):
         return u
 
-    def log_jacobian(self, u, shape):
-        return 0.0
+    def log_slopes(self, u, shape):
+        return np.zeros(shape)
 
     def contains(self, value):
         return bool(np.isfinite(value).all())
@@ -86,8 +90,8 @@ class Positive(_Scalar):
     def from_real(self, u, shape):
         return np.exp(u)
 
-    def log_jacobian(self, u, shape):
-        return float(np.sum(u))
+    def log_slopes(self, u, shape):
+        return u
 
     def contains(self, value):
         return bool(np.isfinite(value).all() and (value > 0).all())
@@ -109,8 +113,8 @@ class Unit(_Scalar):
     def from_real(self, u, shape):
         return 0.5 * (1 + np.tanh(0.5 * u))
 
-    def log_jacobian(self, u, shape):
-        return float(-np.sum(np.logaddexp(0, u) + np.logaddexp(0, -u)))
+    def log_slopes(self, u, shape):
+        return -(np.logaddexp(0, u) + np.logaddexp(0, -u))
 
     def curvature(self, u, shape):
         return -0.5 / np.cosh(0.5 * np.clip(u.reshape(-1, 1, 1), -700, 700)) ** 2
@@ -141,8 +145,8 @@ class Simplex(Support):
         e = np.exp(full - full.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)
 
-    def log_jacobian(self, u, shape):
-        return float(np.log(self.from_real(u, shape)).sum())
+    def log_slopes(self, u, shape):
+        return np.log(self.from_real(u, shape)).sum(axis=-1)
 
     def curvature(self, u, shape):
         w = self.from_real(u, shape).reshape(-1, shape[-1])[:, :-1]
@@ -179,12 +183,11 @@ class PositiveDefinite(Support):
         factor = self._factor(u, shape)
         return factor @ np.swapaxes(factor, -1, -2)
 
-    def log_jacobian(self, u, shape):
+    def log_slopes(self, u, shape):
         d = shape[-1]
         rows, cols = np.tril_indices(d)
         diagonal = u[..., rows == cols]
-        batch = int(np.prod(shape[:-2]))
-        return float(batch * d * np.log(2) + (diagonal * np.arange(d + 1, 1, -1)).sum())
+        return d * np.log(2) + (diagonal * np.arange(d + 1, 1, -1)).sum(axis=-1)
 
     def units(self, shape, sd):
         rows, cols = np.tril_indices(shape[-1])

@@ -10,7 +10,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, Wedge
 
 import bayesmix as bm
 import cases
-from bayesmix.report.graph import leaves_of, prior_lines
+from bayesmix.report.graph import leaves_of, parameter_node, prior_lines
 from bayesmix.report.plate import plate_diagram
 
 EXTRAS = {c.id: c for c in cases.extras()}
@@ -150,3 +150,14 @@ def test_pymcs_graphviz_draws_it_too():
     case = EXTRAS["mixed_types"]
     source = pm.model_to_graphviz(case.model.to_pymc(case.data)).source
     assert all(name in source for name in ("weight", "a.mean", "b.rate", "cluster"))
+
+
+def test_an_unknown_hyperparameter_is_a_parent_of_its_field_alone():
+    family = bm.Gaussian(var=bm.InverseGamma(2.0, bm.Gamma(0.5, 1.0)))
+    model, data = bm.Mixture(family, 2), bm.Data([[0.0], [1.0], [5.0]])
+    case = type("Case", (), {"model": model, "data": data})
+    assert {"var_scale", "scale ?"} <= set(words(drawn(case)))
+    (leaf,), resolved = leaves_of(model.resolve(data).family, 2, 1), model.resolve(data)
+    nodes = {n: parameter_node(resolved, leaf, n) for n in leaf.fields}
+    assert nodes["var"].parents == ("var_scale",) and nodes["var_scale"].parents == ()
+    assert [n for n in nodes if nodes[n].direct] == ["var", "mean"] and not nodes["var_scale"].each

@@ -9,6 +9,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec.families.base import ExponentialFamily, Family
 from bayesmix.spec.families.composite import Composite, Part, member_of_a_composite, same_family
+from bayesmix.spec.families.hierarchical import hierarchical
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -39,7 +40,7 @@ class Components(Composite):
             family, count = member if isinstance(member, tuple | list) and len(member) == 2 else (member, 1)
             if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
                 raise InputError(f"{where}: expected (family, number of components), got {member!r}.")
-            kept.append((member_of_a_composite(family, where), int(count)))
+            kept.append((hierarchical(member_of_a_composite(family, where)), int(count)))
         if not kept:
             raise InputError("Components(): expected members such as (bm.MvGaussian(), 3), got none.")
         object.__setattr__(self, "members", tuple(kept))
@@ -69,11 +70,11 @@ class Components(Composite):
     @cached_property
     def parts(self):
         """The members in their blocks of components."""
-        classes = Counter(type(family).__name__.lower() for family, _ in self.members)
+        classes = Counter(family.title.lower() for family, _ in self.members)
         fields = Counter(name for family, _ in self.members for name in family.parameters)
         seen, at, out = Counter(), 0, []
         for family, count in self.members:
-            label = type(family).__name__.lower()
+            label = family.title.lower()
             seen[label] += 1
             label += str(seen[label]) if classes[label] > 1 else ""
             owners = tuple(range(at, at + count))

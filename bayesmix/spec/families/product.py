@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesmix.errors import InputError
 from bayesmix.spec.families.composite import Composite, Part, member_of_a_composite
+from bayesmix.spec.families.hierarchical import hierarchical
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -36,7 +37,7 @@ class Product(Composite):
                 raise InputError(f"{where}: a part cannot be called {name!r}; give it another name.")
             if not columns:
                 raise InputError(f"{where}: expected at least one column; name one or leave the part out.")
-            kept.append((name, member_of_a_composite(family, where), columns))
+            kept.append((name, hierarchical(member_of_a_composite(family, where)), columns))
         if not kept:
             raise InputError('Product(): expected parts such as a=(bm.Gaussian(), ["x1"]), got none.')
         taken = [c for _, _, columns in kept for c in columns]

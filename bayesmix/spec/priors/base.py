@@ -3,6 +3,7 @@
 Hyperparameters broadcast to the full shape of the field, (K,) or (K, d) or (K, d, d), by NumPy's
 rules: a (d,) array is per feature, a (K, 1) array per component; at d = 1 a (K,) array is per component.
 Each is cast to float64 once, here: PyTensor stores the literal 10 as int8 and 10.0 as float32.
+A positive hyperparameter may itself be a Prior: then it is unknown, and a parameter like the others (`unknown.py`).
 
 A prior may name the kernel in which it is conjugate, log p(v) = sum_j a_j t_j(v) + const:
 
@@ -20,6 +21,7 @@ maximised numerically instead.
 """
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -46,7 +48,9 @@ class Prior(ABC):
     def __post_init__(self):
         for f in fields(self):
             value = getattr(self, f.name)
-            if not f.metadata.get("plain") and value is not None:
+            if isinstance(value, Prior) and not f.metadata.get("plain"):
+                _check_unknown(self, f, value)
+            elif not f.metadata.get("plain") and value is not None:
                 value = as_hyper(f"{type(self).__name__}({f.name}=...)", value, f.metadata.get("positive", False))
                 object.__setattr__(self, f.name, value)
 
@@ -76,12 +80,37 @@ class Prior(ABC):
         return False
 
     @property
+    def turn(self):
+        """When it is drawn: 0 if it reads no other field, 1 if hyperparameters alone, 2 if others."""
+        return 2 if self.reads_scale else 0
+
+    @property
     def interval(self):
         """The hard bounds (lower, upper) inside the support, infinite when there are none."""
         return -np.inf, np.inf
 
     def conjugate(self, kernel, shape):
         """Natural parameters in the named kernel for a field of this shape, or None."""
+        return None
+
+    @property
+    def unknown(self):
+        """The hyperparameters that are themselves unknown: argument -> its Prior."""
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), Prior) and not f.metadata.get("plain")
+        }
+
+    def knowing(self, values):
+        """The same prior at these values of hyperparameters, arrays or PyTensor variables, taken as they are."""
+        out = copy(self)
+        for argument, value in values.items():
+            object.__setattr__(out, argument, value)
+        return out
+
+    def likelihood(self, argument, value):
+        """log p(value) as a function of a hyperparameter: (kernel, its natural parameters for each entry), or None."""
         return None
 
     def shifted(self, by):
@@ -101,9 +130,9 @@ class Prior(ABC):
         return hash(repr(self))
 
 
-def hyper(default=..., positive=False):
-    """A hyperparameter: a number or an array, cast to float64."""
-    metadata = {"positive": positive}
+def hyper(default=..., positive=False, known=False):
+    """A hyperparameter: a number or an array, cast to float64; a positive one may be a Prior unless it is `known`."""
+    metadata = {"positive": positive, "known": known or not positive}
     return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
 
 
@@ -121,8 +150,26 @@ def as_hyper(argument, value, positive):
     return value
 
 
+def _check_unknown(prior, argument, value):
+    """Raise InputError where a Prior cannot stand for this hyperparameter."""
+    where = f"{type(prior).__name__}({argument.name}={value!r})"
+    if argument.metadata.get("known", True) or prior.support.event_ndim:
+        raise InputError(
+            f"{where}: only a positive hyperparameter of a prior on single numbers may be unknown, such as the scale "
+            f"of bm.InverseGamma or the sd of bm.Normal; give numbers for `{argument.name}`."
+        )
+    improper = type(value).__name__ == "Flat"
+    if improper or value.support is not supports.positive or value.reads_scale or value.unknown:
+        raise InputError(
+            f"{where}: expected a proper prior on positive values whose own hyperparameters are numbers, such as "
+            "bm.Gamma(2.0, 1.0)."
+        )
+
+
 def spread(hyper, shape):
     """The hyperparameter broadcast to the full shape of its field (rule at the top of this file)."""
+    if hasattr(hyper, "owner"):  # a PyTensor variable, of the field's number of axes
+        return hyper + np.zeros(shape)
     hyper = np.asarray(hyper, dtype=np.float64)
     if len(shape) == 2 and shape[1] == 1 and hyper.ndim == 1 and hyper.shape[0] == shape[0]:
         hyper = hyper[:, None]

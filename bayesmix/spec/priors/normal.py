@@ -33,6 +33,10 @@ class Normal(Prior):
         precision = 1 / spread(self.sd, shape) ** 2
         return precision, precision * spread(self.mean, shape)
 
+    def likelihood(self, argument, value):
+        away = value - spread(self.mean, value.shape)
+        return ("scale", (1.0, 0.5 * away**2, 0.0)) if argument == "sd" else None
+
     def shifted(self, by):
         return Normal(plus(self.mean, by), self.sd)
 
@@ -48,7 +52,7 @@ class ConjugateNormal(Prior):
     """
 
     mean: np.ndarray = hyper()
-    kappa: np.ndarray = hyper(positive=True)
+    kappa: np.ndarray = hyper(positive=True, known=True)
 
     reads_scale = True
 

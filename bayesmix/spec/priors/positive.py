@@ -33,6 +33,9 @@ class HalfNormal(Prior):
     def conjugate(self, kernel, shape):
         return (0.0, 0.0, 0.5 / spread(self.sd, shape) ** 2) if kernel == "scale" else None
 
+    def likelihood(self, argument, value):
+        return "scale", (1.0, 0.5 * value**2, 0.0)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Gamma(Prior):
@@ -63,6 +66,9 @@ class Gamma(Prior):
     def conjugate(self, kernel, shape):
         return (spread(self.shape, shape) - 1, spread(self.rate, shape)) if kernel == "gamma" else None
 
+    def likelihood(self, argument, value):
+        return ("gamma", (self.shape, value)) if argument == "rate" else None
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Exponential(Prior):
@@ -86,6 +92,9 @@ class Exponential(Prior):
 
     def conjugate(self, kernel, shape):
         return (0.0, spread(self.rate, shape)) if kernel == "gamma" else None
+
+    def likelihood(self, argument, value):
+        return "gamma", (1.0, value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,6 +123,10 @@ class LogNormal(Prior):
     @property
     def vanishes_at_zero(self):
         return True
+
+    def likelihood(self, argument, value):
+        away = np.log(value) - spread(self.mean, value.shape)
+        return ("scale", (1.0, 0.5 * away**2, 0.0)) if argument == "sd" else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -144,3 +157,6 @@ class InverseGamma(Prior):
 
     def conjugate(self, kernel, shape):
         return (spread(self.shape, shape) + 1, spread(self.scale, shape)) if kernel == "inverse gamma" else None
+
+    def likelihood(self, argument, value):
+        return ("gamma", (self.shape, 1 / value)) if argument == "scale" else None

@@ -42,6 +42,16 @@ class Family(Incomplete, Coordinates, ABC):
     alone = True  # whether it can be the family of a mixture by itself
 
     @property
+    def title(self):
+        """What it is called."""
+        return type(self).__name__
+
+    @property
+    def headline(self):
+        """What it says of a row, in one line."""
+        return next(iter((type(self).__doc__ or "").strip().splitlines()), "")
+
+    @property
     def sizes(self):
         """Lengths of the parameter axes that are not features, by name."""
         return {}
@@ -218,8 +228,8 @@ class Family(Incomplete, Coordinates, ABC):
 
     @cached_property
     def order(self):
-        """Parameter names, those whose prior reads another field last."""
-        return sorted(self.parameters, key=lambda name: self.parameters[name].prior.reads_scale)
+        """Parameter names, those whose prior reads other fields last."""
+        return sorted(self.parameters, key=lambda name: self.parameters[name].prior.turn)
 
     def resolve(self, x):
         """The same family with every left-out prior replaced by explicit numbers."""
