@@ -21,6 +21,9 @@ from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
 
 FAITHFUL = Path(bm.__file__).parent / "data" / "csv" / "faithful.csv"
 COLUMNS = ["--columns", "eruptions,waiting"]
+DOT = (  # a picture of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 SMALL = [*COLUMNS, "--restarts", "2", "--seed", "1"]
 
 
@@ -43,7 +46,7 @@ def no_pymc(monkeypatch):
     Figures are left out too: `tests/report` draws them all.
     """
     calls = []
-    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: "data:image/png;base64,")
+    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: f"data:image/png;base64,{DOT}")
 
     def fit_mcmc(model, data, *, progress=None, **options):
         calls.append(options)
@@ -211,7 +214,7 @@ def test_list_names_everything(capsys):
 def test_help_of_every_command_is_worth_reading(capsys):
     assert main(["--help"]) == 0
     assert main(["--version"]) == 0
-    for name in ("run", "fit", "predict", "check", "list"):
+    for name in ("run", "fit", "predict", "check", "index", "list"):
         assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
     assert "reports/<name>" in out and "mean:eruptions" in out and bm.__version__ in out
