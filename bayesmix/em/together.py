@@ -6,7 +6,7 @@ needs care (a narrow component, a collapse, an objective that fell) it stops at 
 `engine.run` goes on with it. No climb's numbers depend on its company.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -117,7 +117,7 @@ class Together:
     def agrees(self):
         """Whether the family does take components alike: two thetas in step as one by one, on made-up statistics."""
         problem, model = self.problem, self.problem.mixture
-        K, theta = model.components, self.problem.central
+        K, theta, free = model.components, self.problem.central, replace(model, constraints=())
         if any(len(theta[name]) != K for name in model.family.parameters):
             return False  # a shared field pools what is not to be pooled
         both = {name: np.array([value, value]) for name, value in theta.items()}
@@ -133,7 +133,7 @@ class Together:
                     wanted = model.family.natural(np, **alone[i])
                     wanted[:, 0] += problem.log_weight(one)
                     same = all(close(new[name][i], alone[i][name]) for name in alone[i]) and close(W[i], wanted)
-                    if not same or not close(prior[i], sum(model.log_prior(one).values())):
+                    if not same or not close(prior[i], sum(free.log_prior(one).values())):
                         return False
         except FAILS:
             return False  # its arrays are tied to K components
