@@ -86,6 +86,7 @@ def report(results, cases):
     wrong = [(name, seed, verdict) for name, seed, verdict, _ in bench if verdict not in truth_of(name, cases)]
     seeds = sorted({seed for _, seed, _, _ in bench})
     names = {name for name, *_ in bench}
+    missing = [(name, seed) for seed in seeds for name in cases if (name, seed) not in {r[:2] for r in bench}]
     minutes = sum(seconds for *_, seconds in results) / 60
     lines = ["# Verdicts on cases whose truth is known", ""]
     if bench:
@@ -108,6 +109,8 @@ def report(results, cases):
             "or not converged. The line is that of the first.",
             "",
         ]
+    if missing:
+        lines += [f"**Not run** ({len(missing)}): " + ", ".join(f"{n} (seed {s})" for n, s in missing) + ".", ""]
     if wrong:
         lines += ["| wrong | seed | truth | verdict |", "|---|---|---|---|"]
         lines += [f"| {n} | {s} | {' or '.join(truth_of(n, cases))} | {v} |" for n, s, v in wrong] + [""]
