@@ -25,7 +25,7 @@ SAYS = {  # what a page's code must print
     "optima": ["interior", "restarts;"],
     "priors": ["weight", "InverseGamma", "order_mean"],
     "start": ["Verdict:", "[0 1]", "95%"],
-    "verdict": ["Verdict:", "optimum"],
+    "verdict": ["Verdict: undecided", "What to do:", "smallest weight"],
 }
 LONG = ("choosing", "extending", "start", "verdict")  # tests/test_readme.py runs much the same
 LATER = {"choosing": "select"}  # a page that speaks of a function
