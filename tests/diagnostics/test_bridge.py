@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import betaln, gammaln
 
 import bayesmix as bm
 from bayesmix.diagnostics import bridge
@@ -66,38 +68,61 @@ def test_zero_inflated_poisson(golden):
 
 
 @pytest.mark.certify
-@pytest.mark.parametrize("name,field", [("A1", "mean"), ("D1", "rate")])
-def test_an_order_leaves_the_evidence_unchanged(golden, name, field):
-    model, data, c = model_of(golden, name, (bm.Order(field),))
+@pytest.mark.parametrize(
+    "name,order", [("A1", bm.Order("mean")), ("C1", bm.Order("prob", by=0)), ("D1", bm.Order("rate"))]
+)
+def test_an_order_leaves_the_evidence_unchanged(golden, name, order):
+    model, data, c = model_of(golden, name, (order,))
     agrees(evidence(model, data), c["log_marginal_likelihood"])
 
 
-def floor_evidence(c, floor):
-    """log p(y | every weight >= floor) of A1 by enumeration: the weights' integral is an incomplete beta function."""
-    from itertools import product
+def log_group(c, name, rows):
+    """log p(rows | they share one component), its parameters integrated out."""
+    n = len(rows)
+    if name == "A1":
+        cov = np.full((n, n), c["s0"] ** 2) + np.eye(n) * c["sigma_known"] ** 2
+        return stats.multivariate_normal(np.full(n, c["m0"]), cov).logpdf(rows) if n else 0.0
+    if name == "C1":
+        a, b, ones = c["beta_a"], c["beta_b"], rows.sum(axis=0)
+        return float((betaln(a + ones, b + n - ones) - betaln(a, b)).sum())
+    shape, rate, total = c["gamma_shape"], c["gamma_rate"], rows.sum()
+    own = shape * np.log(rate) - gammaln(shape) + gammaln(shape + total) - (shape + total) * np.log(rate + n)
+    return own - gammaln(rows + 1).sum()
 
-    y, total = np.array(c["y"]), []
-    for z in product((0, 1), repeat=len(y)):
+
+def floor_evidence(c, name, floor):
+    """log p(y | both weights >= floor) by enumeration: the weights' integral is an incomplete beta function."""
+    rows, total = np.array(c["X"] if "X" in c else c["y"], dtype=float), []
+    mass = np.log(1 - 2 * floor)  # of Dirichlet(1, 1)
+    for z in product((0, 1), repeat=len(rows)):
         z = np.array(z)
-        log_f = 0.0
-        for k in (0, 1):
-            own = y[z == k]
-            cov = np.full((len(own), len(own)), c["s0"] ** 2) + np.eye(len(own)) * c["sigma_known"] ** 2
-            log_f += stats.multivariate_normal(np.full(len(own), c["m0"]), cov).logpdf(own) if len(own) else 0.0
-        beta = stats.beta(1 + (z == 0).sum(), 1 + (z == 1).sum())
-        prior = np.log(beta.cdf(1 - floor) - beta.cdf(floor)) - np.log(1 - 2 * floor)
-        from scipy.special import betaln
-
-        total.append(log_f + prior + betaln(1 + (z == 0).sum(), 1 + (z == 1).sum()))
+        a, b = 1 + (z == 0).sum(), 1 + (z == 1).sum()
+        inside = stats.beta(a, b).cdf(1 - floor) - stats.beta(a, b).cdf(floor)
+        weights = betaln(a, b) + np.log(inside) - mass
+        total.append(weights + sum(log_group(c, name, rows[z == k]) for k in (0, 1)))
     return np.logaddexp.reduce(total)
 
 
+@pytest.mark.parametrize("name", ["A1", "C1", "D1"])
+def test_the_enumeration_under_a_floor_ends_at_the_stored_evidence(name, golden):
+    """The oracle itself: a floor of nothing is no floor."""
+    c = case(golden, name)
+    assert floor_evidence(c, name, 1e-12) == pytest.approx(c["log_marginal_likelihood"], abs=1e-9)
+
+
 @pytest.mark.certify
-@pytest.mark.parametrize("floor", [0.1, 0.3])
-def test_a_floor_under_the_weights(golden, floor):
-    model, data, c = model_of(golden, "A1", (bm.Order("mean"), bm.MinWeight(floor)))
-    assert abs(floor_evidence(c, 1e-12) - c["log_marginal_likelihood"]) < 1e-9  # the oracle itself
-    agrees(evidence(model, data), floor_evidence(c, floor))
+@pytest.mark.parametrize(
+    "name,order,floor",
+    [
+        ("A1", bm.Order("mean"), 0.1),
+        ("A1", bm.Order("mean"), 0.3),
+        ("C1", bm.Order("prob", by=0), 0.2),
+        ("D1", bm.Order("rate"), 0.3),
+    ],
+)
+def test_a_floor_under_the_weights(golden, name, order, floor):
+    model, data, c = model_of(golden, name, (order, bm.MinWeight(floor)))
+    agrees(evidence(model, data), floor_evidence(c, name, floor))
 
 
 @pytest.mark.certify

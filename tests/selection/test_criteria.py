@@ -30,10 +30,14 @@ def no_hessian(monkeypatch):
 
 @pytest.mark.parametrize(
     "name,family,same",
-    [("galaxies", "E", (1, 2, 3)), ("faithful", "VVV", (1, 2)),
-     *(pytest.param(*p, marks=pytest.mark.certify) for p in
-       (("galaxies", "V", (1,)), ("faithful", "EEE", (1, 2, 3)), ("iris", "EII", (1, 2, 3))))],
-)  # fmt: skip
+    [
+        ("galaxies", "E", (1, 2, 3)),
+        pytest.param("galaxies", "V", (1,), marks=pytest.mark.certify),
+        pytest.param("faithful", "VVV", (1, 2), marks=pytest.mark.certify),
+        pytest.param("faithful", "EEE", (1, 2, 3), marks=pytest.mark.certify),
+        pytest.param("iris", "EII", (1, 2, 3), marks=pytest.mark.certify),
+    ],
+)
 def test_bic_icl_and_df_are_mclusts(name, family, same, golden, no_hessian):
     """Where both find one optimum (mclust's own start may end lower, never higher); the sign is turned.
 

@@ -1,0 +1,66 @@
+"""The dossier's page and figure, from an EM comparison and made-up refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import bayesmix as bm
+from bayesmix.report.dossier import context, shown, table
+from bayesmix.report.select_plots import criteria
+from bayesmix.selection.criteria import Cell
+
+
+@pytest.fixture(scope="module")
+def dossier():
+    """Old Faithful's eruptions at K = 1 and 2, with an evidence that was refused for a made-up K = 3."""
+    data = bm.Data(bm.datasets.old_faithful().x[::3, :1], names=["eruptions"])
+    found = bm.select(bm.Mixture(bm.Gaussian(), 1), data, [1, 2], engine="em", restarts=3, seed=1, workers=1)
+    one, two = found.records
+    rows = np.linspace(-3, -1, data.n)
+    worse = Cell(rows.sum() - 20, 5.0, rows=rows - 20 / data.n)
+    one = replace(one, cells=one.cells | {"LOO": worse, "log evidence": Cell(-90.0, 0.1)})
+    two = replace(two, cells=two.cells | {"LOO": Cell(rows.sum(), 5.0, rows=rows), "log evidence": Cell(-80.0, 0.1)})
+    empty, disagree = "A component is empty.", "Chains disagree."
+    cells = {"BIC": Cell(500.0, reason=empty), "log evidence": Cell(np.nan, reason=disagree)}
+    three = replace(two, name=3, cells=cells, barred=disagree, advice="Run longer.")
+    return replace(found, records=(one, two, three), prior=np.full(3, 1 / 3))
+
+
+def test_the_figure_has_a_panel_for_each_criterion_and_marks_refusals(dossier):
+    figure = criteria(dossier)
+    titles = [ax.get_title() for ax in figure.axes if ax.get_visible()]
+    assert titles == ["AIC: behind the best", "BIC: behind the best", "ICL: behind the best", "entropy",
+                      "LOO: behind the best", "log evidence: behind the best", "p(model | y)"]  # fmt: skip
+    bic = next(ax for ax in figure.axes if ax.get_title().startswith("BIC"))
+    hollow = [line for line in bic.lines if line.get_marker() == "D"]
+    gap = 500.0 - dossier.all_numbers.loc[2, "BIC"]
+    assert [float(line.get_xdata()[0]) for line in hollow] == [2.0]
+    assert hollow[0].get_ydata()[0] == pytest.approx(gap)
+    evidence = next(ax for ax in figure.axes if ax.get_title().startswith("log evidence"))
+    assert sum(line.get_marker() == "x" for line in evidence.lines) == 1
+
+
+def test_greyed_numbers_stand_in_brackets():
+    assert shown(Cell(12.5, 0.25)) == "12.500 ± 0.25"
+    assert shown(Cell(12.5, reason="No.")) == "(12.500)"
+    assert shown(Cell(np.nan, reason="No.")) == "–" == shown(None)
+
+
+def test_the_page_says_what_was_chosen_and_what_was_refused(dossier, tmp_path):
+    page = bm.write_dossier(dossier, to=tmp_path / "r", title="How many?", command="bayesmix fit x.csv -k 1:3")
+    text = page.read_text(encoding="utf-8")
+    for words in ("K = 2 leads by BIC", "How many?", "Chains disagree.", "A component is empty.", "-k 1:3", "LOO"):
+        assert words in text
+    csv = (tmp_path / "r" / "dossier.csv").read_text(encoding="utf-8")
+    assert csv.startswith("components,") and "Chains disagree" in (tmp_path / "r" / "reasons.csv").read_text()
+    assert bm.write_dossier(dossier, to=tmp_path / "r") == page  # a second time, over the first
+
+
+def test_a_refusal_is_the_verdict(dossier):
+    shown = context(replace(dossier, by="log evidence"), "t")
+    assert shown["verdict"] == "no choice" and shown["level"] == "warning"
+    assert "K = 3 cannot be compared with it: Chains disagree." in shown["meaning"]
+    assert shown["advice"] == ["K = 3: Run longer."]
+    assert context(dossier, "t")["verdict"] == "K = 2"
+    assert table(dossier).rows[2][0] == "K = 3"
