@@ -32,7 +32,7 @@ def test_a1(golden):
 @pytest.mark.parametrize("name", ["B1", "C1", "D1", "S1"])
 def test_exact_cases(golden, name):
     model, data, c = model_of(golden, name)
-    found = bm.smc_evidence(model, data, particles=1000, runs=8, seed=5)
+    found = bm.smc_evidence(model, data, particles=2000, runs=8, seed=5)
     agrees(found, c.get("log_marginal_likelihood", c.get("log_p_y_and_labels")))
 
 
@@ -44,7 +44,7 @@ def test_zero_inflated_poisson(golden):
         bm.Components(bm.PointMass(0), bm.Poisson(rate=rate)), weight=bm.Dirichlet([c["beta_a"], c["beta_b"]])
     )
     agrees(
-        bm.smc_evidence(model, bm.Data(np.array(Z1, dtype=float)), particles=1000, seed=3), c["log_marginal_likelihood"]
+        bm.smc_evidence(model, bm.Data(np.array(Z1, dtype=float)), particles=2000, seed=3), c["log_marginal_likelihood"]
     )
 
 
@@ -52,7 +52,7 @@ def test_zero_inflated_poisson(golden):
 @pytest.mark.parametrize("K", [1, 2])
 def test_with_an_unknown_hyperparameter(K):
     truth = Hierarchy()
-    found = bm.smc_evidence(truth.model(K), bm.Data(Y), particles=1000, runs=8, seed=6)
+    found = bm.smc_evidence(truth.model(K), bm.Data(Y), particles=2000, runs=8, seed=6)
     agrees(found, truth.exact(Y, K)["log_evidence"])
 
 
@@ -60,7 +60,7 @@ def test_with_an_unknown_hyperparameter(K):
 def test_constraints_condition(golden):
     """Order and floor on A1: log p(data | they hold), from the stored potential's value and log_normaliser."""
     model, data, c = model_of(golden, "A1", (bm.Order("mean"),))
-    agrees(bm.smc_evidence(model, data, particles=1000, runs=8, seed=7), c["log_marginal_likelihood"])
+    agrees(bm.smc_evidence(model, data, particles=2000, runs=8, seed=7), c["log_marginal_likelihood"])
 
 
 def test_the_next_power():
