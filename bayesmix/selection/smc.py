@@ -1,13 +1,15 @@
 """The log evidence by sequential Monte Carlo: particles from the prior, cooled towards the posterior.
 
 The likelihood enters by powers 0 = t_0 < t_1 < ... < t_T = 1, each as large as leaves the weights an effective size
-of half the particles, and
+of nine tenths of the particles, and
 
     log Z = sum_s log mean_i exp((t_s - t_(s-1)) log likelihood(theta_i)),    theta_i ~ p(theta) likelihood^t_(s-1).
 
-Between two powers a few particles are resampled and moved by random walks in unconstrained coordinates; all states
-of the walks are the next particles (waste-free). Nothing is fitted to chains, no mode has to be found first: where
-bridge sampling and this agree, neither has missed a mode that the other saw.
+Between two powers a few particles are resampled and moved by random walks in unconstrained coordinates, of all
+coordinates or of one component's; all states of the walks are the next particles (waste-free). Nothing is fitted to
+chains, no mode has to be found first: where bridge sampling and this agree, neither has missed a mode that the other
+saw. It is the dearer of the two: some thousand particles serve a handful of parameters, and the standard error says
+when they did not.
 
 The target is the same under every relabelling, so exchangeable components are kept in order, which leaves the
 evidence as it is and spares the walks the gaps between the copies.
@@ -22,12 +24,13 @@ import numpy as np
 
 from bayesmix.data.data import Data
 from bayesmix.diagnostics.bridge import LARGEST_SE, LogEvidence
+from bayesmix.em.layout import Layout
 from bayesmix.errors import InputError
 from bayesmix.spec import many
 from bayesmix.spec.priors import Flat
 from bayesmix.spec.special import logsumexp
 
-KEPT = 0.5  # effective size of the weights between two powers, as a share of the particles
+KEPT = 0.9  # effective size of the weights between two powers, as a share of the particles
 SCALES = (1.0, 0.5, 0.2, 0.05)  # of the walks' steps, drawn anew for each, in units of 2.38 / sqrt(p) spreads
 STEPS = 25  # states of each walk that become particles
 
@@ -71,7 +74,8 @@ class Target:
     mixture: object
     data: object
     like: dict  # a theta that gives shapes and Fixed fields
-    sorted: tuple  # (field, components) that are kept in increasing order of the field's first coordinate
+    sorted: tuple  # (field, positions, components) that are kept in increasing order of the field's first coordinate
+    blocks: np.ndarray  # (blocks, p) of ones and zeros: the coordinates that a step moves, all or one component's
 
     @classmethod
     def of(cls, mixture, data):
@@ -88,7 +92,8 @@ class Target:
                 if len(block) > 1 and p.free and not p.shared and len(at) == len(block):
                     kept.append((name, tuple(at), tuple(block)))
                     break
-        return cls(mixture, data, mixture.draw_prior(np.random.default_rng(0), data.d), tuple(kept))
+        like = mixture.draw_prior(np.random.default_rng(0), data.d)
+        return cls(mixture, data, like, tuple(kept), _blocks(mixture, like))
 
     def draw(self, count, rng):
         """(count, p) particles from the prior, their components in order."""
@@ -123,6 +128,18 @@ class Target:
     @staticmethod
     def _first(value):
         return value.reshape(len(value), -1)[:, 0]
+
+
+def _blocks(mixture, like):
+    """All coordinates, then those of each component: its weight's, if it has one, and its own parameters'."""
+    p, head = len(mixture.vector(like)), 0 if mixture.is_constant("weight") else mixture.components - 1
+    layout, out = Layout.of(mixture, like), [np.ones(p)]
+    for k in range(mixture.components):
+        one = np.zeros(p)
+        one[head + layout.own(k)] = 1.0
+        one[:head][k : k + 1] = 1.0
+        out.append(one)
+    return np.array([one for one in out if one.any()])
 
 
 def run(target, particles, rng):
@@ -169,7 +186,8 @@ def move(target, t, u, prior, likelihood, w, rng):
     out = [state]
     for _ in range(STEPS - 1):
         size = rng.choice(SCALES, size=(walks, 1))
-        new = state[0] + size * (rng.standard_normal((walks, p)) @ factor.T)
+        some = target.blocks[rng.integers(len(target.blocks), size=walks)]
+        new = state[0] + size * some * (rng.standard_normal((walks, p)) @ factor.T)
         there = target.densities(new)
         with np.errstate(invalid="ignore"):
             gain = there[0] - state[1] + t * (there[1] - state[2])
