@@ -19,13 +19,12 @@ def agrees(found, exact, largest=0.12):
 
 def test_a1(golden):
     model, data, c = model_of(golden, "A1")
-    found = bm.smc_evidence(model, data, particles=1000, runs=5, seed=2)
-    agrees(found, c["log_marginal_likelihood"])
-    with pytest.raises(AssertionError):  # negative control: a factor of e is seen
-        agrees(found, c["log_marginal_likelihood"] + 1)
-    assert bm.smc_evidence(model, data, particles=100, runs=2, seed=2) == bm.smc_evidence(
-        model, data, particles=100, runs=2, seed=2
-    )
+    found = bm.smc_evidence(model, data, particles=300, runs=4, seed=2)
+    agrees(found, c["log_marginal_likelihood"], 0.3)  # coarse for its price; the certification looks closer
+    with pytest.raises(AssertionError):  # negative control
+        agrees(found, c["log_marginal_likelihood"] + 1.5, 0.3)
+    a, b = (bm.smc_evidence(model, data, particles=100, runs=2, seed=2) for _ in range(2))
+    assert a == b
 
 
 @pytest.mark.certify

@@ -51,8 +51,8 @@ def test_compiled_sweeps_have_the_exact_posterior():
 def test_plain_sweeps_have_the_exact_posterior(monkeypatch):
     monkeypatch.setattr(kernel, "COMPILED", False)
     case = Case()
-    found = case.sampled(draws=500, tune=50, seed=4)
-    assert found.components == (1, 2, 3, 5) and found.draws.shape == (4, 500)
+    found = case.sampled(draws=300, tune=50, seed=4)
+    assert found.components == (1, 2, 3, 5) and found.draws.shape == (4, 300)
     agree(found.probability, found.se, case.p, 0.1)
     agree(found.occupied, found.occupied_se, case.filled, 0.1)
     assert "effective draws" in found.summary() and list(found.table()["se"]) == list(found.se)
