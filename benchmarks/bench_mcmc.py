@@ -57,7 +57,7 @@ class Settings:
     ours: tuple = (500, 1000)  # the defaults of fit_mcmc
     gibbs_tune: int = 500
     theirs: tuple = (1000, 1000)  # the defaults of pm.sample
-    explicit: tuple = (200, 200)  # a minute for every thousand
+    explicit: tuple = (100, 100)  # a sweep over z takes hundreds of log densities
 
 
 def line(n, K, gap, seed=0):
