@@ -96,7 +96,8 @@ def shown(cell):
     """A Cell as text."""
     if cell is None or np.isnan(cell.value):
         return "–"
-    text = number(float(cell.value), 5)
+    value = float(cell.value)
+    text = number(int(value) if value.is_integer() else value, 5)
     if np.isfinite(cell.se):
         text += f" ± {number(float(cell.se), 2)}"
     return f"({text})" if cell.reason else text

@@ -59,7 +59,7 @@ def _panel(ax, dossier, name):
         y, se = cell.value, 0.0 if np.isnan(cell.se) else cell.se
         if ranked:
             y, se = (0.0, 0.0) if cell is best else (lambda g: (g.value, g.se))(gap(criterion, cell, best))
-        heights.append(y)
+        heights.append(y + se)
         if cell.reason:
             ax.plot(x, y, "D", mfc="white", mec=GREY, ms=5)
             continue
