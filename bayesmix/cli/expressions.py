@@ -11,6 +11,7 @@ from bayesmix.spec.constraints import MinWeight, Order
 from bayesmix.spec.families import Components, Family, Product
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.priors import Dirichlet, FromData, Prior
+from bayesmix.spec.priors.unknown import Given
 
 
 def build_model(family, components, orders=(), min_weight=None, enforce="transform", priors=()):
@@ -43,12 +44,12 @@ def columns_of(family):
 
 
 def finals(base):
-    """Every concrete class below `base`, by name."""
+    """Every concrete class below `base` that a user may name, by name."""
     found, queue = {}, [base]
     while queue:
         cls = queue.pop()
         queue.extend(cls.__subclasses__())
-        if not getattr(cls, "__abstractmethods__", None) and cls is not FromData:
+        if not getattr(cls, "__abstractmethods__", None) and cls not in (FromData, Given):
             found[cls.__name__] = cls
     return [found[name] for name in sorted(found)]
 
