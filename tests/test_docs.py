@@ -17,7 +17,7 @@ from prose import ROOT, blocks, commands, run
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 SAYS = {  # what a page's code must print
-    "choosing": ["3 457.1", "log evidence -226.7", "Choice:", "Occupied"],
+    "choosing": ["3 457.1", "log evidence -226.7", "Choice:", "occupied with"],
     "extending": ["few rows"],
     "index": ["times_reached"],
     "labels": ["Relabelled by 'order'", "[2. 5.]"],
