@@ -15,6 +15,7 @@ import bayesmix as bm
 os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [os.environ.get("PYTENSOR_FLAGS"), "cxx="]))
 
 GOLDEN = Path(__file__).parent / "golden"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 @cache
@@ -45,6 +46,12 @@ def golden():
 @pytest.fixture
 def rng():
     return np.random.default_rng(20_260_101)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Reports with a grey pixel for every figure, which takes no time: `tests/report` draws them."""
+    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: f"data:image/png;base64,{PIXEL}")
 
 
 @pytest.fixture(scope="session")

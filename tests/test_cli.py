@@ -21,9 +21,6 @@ from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
 
 FAITHFUL = Path(bm.__file__).parent / "data" / "csv" / "faithful.csv"
 COLUMNS = ["--columns", "eruptions,waiting"]
-DOT = (  # a picture of one pixel
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 SMALL = [*COLUMNS, "--restarts", "2", "--seed", "1"]
 
 
@@ -40,13 +37,12 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def no_pymc(monkeypatch):
+def no_pymc(monkeypatch, no_figures):
     """Engines and judges that need PyMC or ArviZ, replaced; returns what `fit_mcmc` was called with.
 
     Figures are left out too: `tests/report` draws them all.
     """
     calls = []
-    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: f"data:image/png;base64,{DOT}")
 
     def fit_mcmc(model, data, *, progress=None, **options):
         calls.append(options)

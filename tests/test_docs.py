@@ -39,9 +39,8 @@ def marked(name):
 
 
 @pytest.mark.parametrize("name", [marked(n) for n, text in PAGES.items() if blocks(text, "python")])
-def test_the_python_of_a_page_runs_as_it_stands(name, monkeypatch, tmp_path, capsys):
+def test_the_python_of_a_page_runs_as_it_stands(name, monkeypatch, no_figures, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: "data:image/png;base64,")
     run(PAGES[name], f"docs/{name}.md")
     out = capsys.readouterr().out
     assert [words for words in SAYS[name] if words not in out] == []

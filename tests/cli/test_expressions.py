@@ -104,10 +104,9 @@ def test_a_prior_that_is_given_twice_is_refused():
 
 
 @pytest.fixture
-def people(tmp_path, monkeypatch):
+def people(tmp_path, monkeypatch, no_figures):
     """A table of two groups with gaps, words, weights and some labels, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bayesmix.report.parts.data_uri", lambda figure, kind: "data:image/png;base64,")
     rng = np.random.default_rng(1)
     z = np.repeat([0, 1], 30)
     rows = zip(rng.normal(165 + 15 * z, 4).round(1), rng.poisson(2 + 6 * z), z, range(60), strict=True)
