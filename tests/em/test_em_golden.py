@@ -5,6 +5,7 @@ Tolerances: 1e-4 on a log likelihood reached from a stored partition (mclust sto
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -431,10 +432,9 @@ def test_bishop_three_gaussians(golden):
 
 def test_golden_files_are_whole(golden):
     """The copies parse, and the README says where they come from."""
-    from conftest import GOLDEN
-
-    text = (GOLDEN / "README.md").read_text(encoding="utf-8")
+    folder = Path(__file__).parents[1] / "golden"
+    text = (folder / "README.md").read_text(encoding="utf-8")
     assert "R 4.2.2 + mclust 6.0.0" in text
-    for path in GOLDEN.glob("*.json"):
+    for path in folder.glob("*.json"):
         assert json.loads(path.read_text(encoding="utf-8"))
         assert path.stat().st_size < 500_000
