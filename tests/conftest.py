@@ -1,30 +1,18 @@
 """What all tests share: the data sets, the golden numbers and a generator with a fixed seed."""
 
-import json
 import os
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bayesmix as bm
+from goldens import read_golden
 
 # PyTensor folds constants by C code and compiles each new kind of them for seconds; Python does it at once. Set
 # before anything imports PyTensor, and inherited by the processes that the tests start.
 os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [os.environ.get("PYTENSOR_FLAGS"), "cxx="]))
 
-GOLDEN = Path(__file__).parent / "golden"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-
-@cache
-def read_golden(name):
-    """The JSON file `tests/golden/<name>.json`, or the CSV of that name as an (n, columns) array."""
-    path = GOLDEN / f"{name}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    return np.loadtxt(GOLDEN / f"{name}.csv", delimiter=",", skiprows=1)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

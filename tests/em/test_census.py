@@ -14,8 +14,8 @@ from scipy.special import betaln, gammaln, logsumexp
 import bayesmix as bm
 from bayesmix.em.kernel import Problem
 from bayesmix.em.surface import Surface
-from conftest import read_golden
 from em.test_em_golden import flat, galaxy_model, optimum_theta
+from goldens import read_golden
 
 CERTIFY = pytest.mark.certify
 BOUNDARY_P1 = {2: (), 3: (-241.97710372085808,), 4: (-232.925271, -246.243717)}

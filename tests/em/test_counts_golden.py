@@ -9,7 +9,7 @@ import pytest
 from scipy.special import gammaln
 
 import bayesmix as bm
-from conftest import GOLDEN, read_golden
+from goldens import GOLDEN, read_golden
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 import bayesmix as bm
 from bayesmix.em import engine, starts
 from bayesmix.em.kernel import Problem
-from conftest import GOLDEN
+from goldens import GOLDEN
 from newcomers import Geometric, Laplace
 
 COUNTS = {"bioChemists": "art", "prussian": "y"}

@@ -5,14 +5,13 @@ Tolerances: 1e-4 on a log likelihood reached from a stored partition (mclust sto
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import logsumexp
 
 import bayesmix as bm
-from conftest import read_golden
+from goldens import GOLDEN, read_golden
 
 F = bm.Flat
 MODELS = ("VVV", "EEE", "VVI", "EEI", "VII", "EII")
@@ -432,9 +431,8 @@ def test_bishop_three_gaussians(golden):
 
 def test_golden_files_are_whole(golden):
     """The copies parse, and the README says where they come from."""
-    folder = Path(__file__).parents[1] / "golden"
-    text = (folder / "README.md").read_text(encoding="utf-8")
+    text = (GOLDEN / "README.md").read_text(encoding="utf-8")
     assert "R 4.2.2 + mclust 6.0.0" in text
-    for path in folder.glob("*.json"):
+    for path in GOLDEN.glob("*.json"):
         assert json.loads(path.read_text(encoding="utf-8"))
         assert path.stat().st_size < 500_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
-from conftest import read_golden
+from goldens import read_golden
 
 NAMES = ("VVV", "EEE", "VVI", "EEI", "VII", "EII")
 
