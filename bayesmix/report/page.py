@@ -8,8 +8,8 @@ from pathlib import Path
 from bayesmix.errors import InputError
 from bayesmix.report.index import FACTS, facts
 
-FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", "dossier.csv", "reasons.csv",
-         FACTS, "index.html")  # fmt: skip
+FILES = ("fit.nc", "assignments.csv", "modes.csv", "comparison.csv", "summary.csv", FACTS, "index.html")
+COMPARED = ("dossier.csv", "reasons.csv")  # of a comparison, which may stand in the same folder
 
 
 def write_report(em=None, mcmc=None, diagnosis=None, *, to, title=None, comparison=None, command=None,
@@ -122,7 +122,7 @@ def move_in(to, build):
             work.chmod(0o777 & ~_umask())
             work.rename(to)
         else:
-            for name in FILES:  # the page last
+            for name in (*COMPARED, *FILES):  # the page last
                 if (work / name).exists():
                     os.replace(work / name, to / name)
                 else:

@@ -12,7 +12,7 @@ from tests.mcmc.test_exact import case
 Y = np.array([-1.9, -1.6, -1.1, 0.4, 2.2, 2.9, 3.3, 5.0])
 
 
-def agrees(found, exact, largest=0.12):
+def agrees(found, exact, largest=0.1):
     assert found.ok and 0 < found.se < largest, found
     assert abs(found.value - exact) < 4 * found.se, (found, exact)
 
@@ -28,7 +28,7 @@ def test_a1(golden):
 
 
 @pytest.mark.certify
-@pytest.mark.parametrize("name", ["B1", "C1", "D1", "S1"])
+@pytest.mark.parametrize("name", ["A1", "B1", "C1", "D1", "S1"])
 def test_exact_cases(golden, name):
     model, data, c = model_of(golden, name)
     found = bm.smc_evidence(model, data, particles=2000, runs=8, seed=5)
