@@ -47,7 +47,7 @@ def context(dossier, title, command=None):
     data = next(r.em.data for r in dossier.records if r.em is not None)
     chosen = dossier.choice is not None
     said = f"K = {dossier.choice}" if isinstance(dossier.choice, int) else str(dossier.choice)
-    count = len(dossier.records)
+    count, remarks = len(dossier.records), dossier.remarks()
     return {
         "title": title,
         "subtitle": f"{count} candidate{'s' * (count > 1)} compared on {data.n} rows; {dossier.by} decides.",
@@ -55,10 +55,10 @@ def context(dossier, title, command=None):
         "others": [],
         "level": "good" if chosen else "warning",
         "meaning": dossier.why,
-        "findings": [],
-        "shown": 0,
+        "findings": [{"level": "note", "name": "", "sentence": line, "table": None} for line in remarks],
+        "shown": len(remarks),
         "rest": "",
-        "advice": [*dossier.settle] or ["nothing; the choice stands under the criterion and the prior stated here."],
+        "advice": [*dossier.settle] or ["Nothing; the choice stands under the criterion and the prior stated here."],
         "sections": [_sheet(dossier), _greyed(dossier), _provenance(dossier, command)],
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
@@ -74,7 +74,7 @@ def _sheet(dossier):
         "difference; candidates in the band tie. Criteria that do not rank are shown as they are."
     )
     return Section(
-        "criteria", "The criteria side by side", tuple(dossier.remarks()),
+        "criteria", "The criteria side by side", (),
         (picture(select_plots.criteria(dossier), alt, caption, "png"),), (table(dossier),),
         (("What the columns mean", _meanings(dossier)),),
     )  # fmt: skip
