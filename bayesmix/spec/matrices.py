@@ -43,6 +43,8 @@ def clearly_definite(A, scale):
         a, b, c = A[..., 0, 0], A[..., 0, 1], A[..., 1, 1]
         fine = a * c - b * b > 1e-12 * (a * scale[..., 1] + c * scale[..., 0])
         return bool((fine & (a > 0)).all())
+    if not (scale > 0).all():
+        return False  # an empty component
     unit = np.sqrt(scale)
     try:
         factor = np.linalg.cholesky(A / (unit[..., :, None] * unit[..., None, :]) - 1e-12 * np.eye(d))
