@@ -53,6 +53,7 @@ def test_a_slow_call_ends_within_its_budget(guard, monkeypatch):
 # ---- sampling ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.certify
 def test_the_sampling_benchmark_runs():
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "bench_mcmc.py", "--quick"], capture_output=True, text=True, timeout=300

@@ -33,9 +33,9 @@ SAYS = {  # what must stand in the story of each page
                               "the zero-inflated Poisson for the articles, the plain for the horse kicks"],
 }  # fmt: skip
 LONG = (  # many fits, or chains
-    "bernoulli_digits", "galaxies", "gaussian_digits", "heights_unsupervised", "kmeans_pathologies", "lda_heights",
-    "missing_values", "naive_bayes_semisupervised", "singularities", "three_gaussians", "two_gaussians_1d",
-    "zero_inflated_poisson",
+    "bernoulli_digits", "bound", "galaxies", "gaussian_digits", "half_moons", "heights_unsupervised",
+    "kmeans_faithful", "kmeans_pathologies", "lda_heights", "missing_values", "naive_bayes_semisupervised",
+    "singularities", "three_gaussians", "two_gaussians_1d", "zero_inflated_poisson",
 )  # fmt: skip
 
 

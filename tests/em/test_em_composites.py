@@ -147,7 +147,7 @@ MODELS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("stiffness", [0.5, 1.0, 3.0, np.inf])
+@pytest.mark.parametrize("stiffness", [0.5, 1.0, np.inf])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_objective_never_falls(name, stiffness):
     model, x = MODELS[name]

@@ -268,7 +268,7 @@ def test_fishers_identity(kind):
 # ---- EM -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 1000),

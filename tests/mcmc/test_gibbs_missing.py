@@ -6,6 +6,7 @@ import pytest
 import bayesmix as bm
 
 
+@pytest.mark.certify
 def test_a_normal_mean_with_gaps_is_exact():
     """K = 1, known covariance: the posterior of the mean given the observed cells is normal, in closed form."""
     rng = np.random.default_rng(3)

@@ -84,6 +84,7 @@ def test_plain_arviz_reads_the_file(faithful_mcmc, tmp_path):
         tree.close()
 
 
+@pytest.mark.certify
 def test_same_seed_same_draws_for_one_and_two_workers(faithful_model, faithful_em, faithful_mcmc):
     """On the model that is compiled already."""
     few = {"start": faithful_em, "draws": 30, "tune": 50, "chains": 2, "seed": 5}

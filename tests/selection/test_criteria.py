@@ -144,19 +144,19 @@ def test_the_p_value_counts_the_observed_statistic_itself():
     )
 
 
-def tested(data, replicates):
+def probability(data, replicates):
     model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 10), var=bm.InverseGamma(3, 2)), 1)
     options = {"engine": "em", "bootstrap": replicates, "refit_restarts": 2, "restarts": 5, "seed": 1, "workers": 1}
     return bm.select(model, bm.Data(data[:, None]), [1, 2], **options).table.loc[1, "LRT p"]
 
 
 def test_two_groups_that_are_apart_have_the_smallest_p_value(rng):
-    assert tested(np.concatenate([rng.normal(-3, 1, 40), rng.normal(3, 1, 40)]), 5) == pytest.approx(1 / 6)
+    assert probability(np.concatenate([rng.normal(-3, 1, 40), rng.normal(3, 1, 40)]), 5) == pytest.approx(1 / 6)
 
 
 @pytest.mark.certify
 def test_one_group_is_not_rejected(rng):
-    assert tested(rng.normal(0, 1, 80), 39) > 0.05
+    assert probability(rng.normal(0, 1, 80), 39) > 0.05
 
 
 def test_the_test_is_refused_where_it_cannot_simulate():

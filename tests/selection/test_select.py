@@ -14,6 +14,7 @@ from bayesmix.selection.criteria import CRITERIA, Subject
 from mcmc.test_exact import case, known_sd
 
 
+@pytest.mark.certify
 def test_evidence_and_probability_are_exact(golden):
     """A1 by Gibbs: K = 2 by enumeration of the allocations (stored), K = 1 in closed form."""
     c = case(golden, "A1")
