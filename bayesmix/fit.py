@@ -11,6 +11,7 @@ from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.special import logsumexp
+from bayesmix.tree import derived_scalars, save, scalars, to_tree
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -281,21 +282,15 @@ class Fit:
     @cached_property
     def tree(self):
         """Everything as an ArviZ-ready xarray DataTree (built on first use)."""
-        from bayesmix.store import to_tree
-
         return to_tree(self)
 
     def save(self, path):
         """Write the fit to a netCDF file that plain ArviZ opens; returns the path."""
-        from bayesmix.store import save
-
         return save(self, path)
 
     @cached_property
     def _deviations(self):
         from bayesmix.em.laplace import standard_deviations
-        from bayesmix.store import derived_scalars, scalars
-
         def numbers(theta):
             fields = {name: value[None, None] for name, value in theta.items()}
             both = scalars(self.mixture, self.data, fields) | derived_scalars(self.mixture, self.data, fields)
@@ -328,8 +323,6 @@ class Fit:
         marked in the column `derived`.
         """
         import pandas as pd
-
-        from bayesmix.store import derived_scalars, scalars
 
         rows, arguments = {}, (self.mixture, self.data, self.relabelled)
         own = scalars(*arguments)

@@ -46,7 +46,7 @@ def laplace_fit(em, *, chains=4, draws=60, seed=0, switch=False):
 
 def made_up_comparison(em, mcmc):
     """A table of the shape of `bm.compare`'s."""
-    from bayesmix.store import scalars
+    from bayesmix.tree import scalars
 
     rows = {}
     at = scalars(em.mixture, em.data, em.relabelled)

@@ -30,7 +30,7 @@ ROWS = (
     ("spec.normaliser",),
     ("spec.mixture",),
     ("spec.encode", "spec.many"),
-    ("predict", "partition"),  # the bodies of Fit's methods
+    ("predict", "partition", "tree"),  # the bodies of Fit's methods
     ("clusters",),
     ("fit",),
     ("store",),

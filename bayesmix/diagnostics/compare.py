@@ -9,7 +9,7 @@ from bayesmix.em.kernel import Problem
 from bayesmix.em.modes import match
 from bayesmix.errors import InputError
 from bayesmix.spec.special import logsumexp
-from bayesmix.store import scalars
+from bayesmix.tree import scalars
 
 SURE = 0.95  # EM's probability of a row's class from which EM calls it certain
 UNSURE = 0.8  # the posterior probability of that class below which EM was over-confident

@@ -9,7 +9,7 @@ from bayesmix.diagnostics import ambiguity, components, convergence, masses, mat
 from bayesmix.diagnostics.invariants import invariants, quantile_rows
 from bayesmix.em.kernel import Problem
 from bayesmix.fit import Fit
-from bayesmix.store import scalars
+from bayesmix.tree import scalars
 
 RARE = 0.05  # share of the checkpoints from which an optimum has draws of its own
 LEAST = 10  # draws from which their spread says anything

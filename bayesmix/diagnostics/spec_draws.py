@@ -11,7 +11,7 @@ from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.mcmc.pack import allocation
 from bayesmix.spec import many
-from bayesmix.store import dataset
+from bayesmix.tree import dataset
 
 OPTIMA = 20  # of the census, best first, that draws are named after
 

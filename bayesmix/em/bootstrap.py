@@ -52,13 +52,13 @@ class Bootstrap:
     @property
     def dataset(self):
         """The draws as an xarray Dataset, dims replicate, component, feature."""
-        from bayesmix.store import dataset
+        from bayesmix.tree import dataset
 
         return dataset(self.fit.mixture, self.fit.data, self.draws, ("replicate",))
 
     def _scalars(self, same_mode):
         """name -> (replicates kept,), derived quantities included, and the names of the parameters."""
-        from bayesmix.store import derived_scalars, scalars
+        from bayesmix.tree import derived_scalars, scalars
 
         keep = self.status == SAME if same_mode else self.status != LOST
         if keep.sum() < 2:

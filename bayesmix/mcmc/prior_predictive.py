@@ -5,7 +5,7 @@ import numpy as np
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.mcmc.allocations import draw_allocations
-from bayesmix.store import dataset
+from bayesmix.tree import dataset
 
 
 def sample_prior_predictive(model, data, draws=500, seed=None):

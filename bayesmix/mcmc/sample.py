@@ -20,7 +20,7 @@ from bayesmix.mcmc.numpyro import numpyro_sampler, require_numpyro
 from bayesmix.mcmc.pack import pack
 from bayesmix.mcmc.samplers import nutpie_sampler, pymc_sampler
 from bayesmix.mcmc.starts import LEAST_SHARE, disperse, given, laplace_shares, place
-from bayesmix.store import dataset
+from bayesmix.tree import dataset
 
 SAMPLERS = {
     "nutpie": nutpie_sampler, "pymc": pymc_sampler, "numpyro": numpyro_sampler, "gibbs": gibbs_sampler,

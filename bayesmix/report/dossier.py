@@ -12,7 +12,7 @@ from bayesmix.report.words import Table, number
 from bayesmix.selection.criteria import CRITERIA
 from bayesmix.selection.dossier import PROBABILITY
 from bayesmix.selection.likelihood_ratio import MEANING, NAME
-from bayesmix.store import versions
+from bayesmix.tree import versions
 
 
 def write_dossier(dossier, *, to, title=None, command=None):

@@ -75,7 +75,7 @@ ENTRIES = {
 
 def used(em, mcmc):
     """BibTeX entries of the methods that these fits used, bayesmix itself first, as one text."""
-    from bayesmix.store import versions
+    from bayesmix.tree import versions
 
     own = f"@software{{bayesmix,\n  author = {{{{bayesmix developers}}}},\n" \
           f"  title = {{bayesmix: {{B}}ayesian finite mixture models by {{EM}} and {{MCMC}}}}, " \

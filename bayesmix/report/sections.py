@@ -9,7 +9,7 @@ from bayesmix.report.formulas import formulas
 from bayesmix.report.parts import Section, picture
 from bayesmix.report.plate import plate_diagram
 from bayesmix.report.words import Table, frame_table
-from bayesmix.store import versions
+from bayesmix.tree import versions
 
 SHOWN, LONG = 4, 12  # findings above the fold, and features whose table is not folded
 

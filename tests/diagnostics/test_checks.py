@@ -101,3 +101,16 @@ def test_what_was_visited_without_a_known_mass_counts():
     for height, verdict in ((1.0, "undecided"), (30.0, "several modes")):
         unknown.matching.optima[2].log_posterior = unknown.masses.loc[2, "log_posterior"] = height
         assert unvisited(unknown).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "components,labelled,verdict", [(2, False, "undecided"), (2, True, "sound"), (1, False, "sound")],
+    ids=["a search", "labels for all rows", "one component"],
+)  # fmt: skip
+def test_one_climb_is_a_census_only_where_nothing_is_searched(components, labelled, verdict):
+    x = np.r_[np.linspace(-3, -1, 20), np.linspace(2, 5, 20)]
+    data = bm.Data(x, label=np.repeat([0, 1], 20) if labelled else None)
+    em = bm.fit_em(bm.Mixture(bm.Gaussian(), components), data, restarts=1, seed=1)
+    diagnosis = bm.diagnose(em)
+    assert diagnosis.verdict == verdict
+    assert ("only once" in next(f for f in diagnosis.findings if f.name == "census").sentence) == (verdict != "sound")

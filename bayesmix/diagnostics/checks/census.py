@@ -1,5 +1,7 @@
 """How well do the restarts agree, and what did EM meet on the way?"""
 
+import numpy as np
+
 from bayesmix.diagnostics.findings import Finding, check
 
 
@@ -20,10 +22,19 @@ def census(evidence):
     sentence = f"{best.times_reached} of {total} EM restarts reached the best optimum"
     if lost:
         sentence += f"; {lost} collapsed onto a point where the density has no bound"
-    if best.times_reached == 1 and total > 1:
+    if best.times_reached == 1 and not _is_told(fit):
+        if total == 1:
+            sentence = "EM was started only once"
         return Finding(
-            "census", "warning", sentence + ", so better ones may be unseen.",
+            "census", "warning", sentence + ", so better optima may be unseen.",
             None if evidence.sampled else "undecided", fit.modes,
             advice=f"Run EM with more restarts: bm.fit_em(model, data, restarts={max(200, 5 * total)}).",
         )  # fmt: skip
     return Finding("census", "note" if lost else "good", sentence + ".", table=fit.modes)
+
+
+def _is_told(fit):
+    """Whether every row's component is known: EM then has nothing to search, and one climb says as much as many."""
+    log_label = fit.mixture.log_label(fit.data)
+    told = log_label is not None and (np.isfinite(log_label).sum(axis=1) == 1).all()
+    return fit.mixture.components == 1 or bool(told)

@@ -4,7 +4,7 @@ import numpy as np
 
 from bayesmix.diagnostics.findings import Finding, check
 from bayesmix.spec.priors import Flat
-from bayesmix.store import scalars
+from bayesmix.tree import scalars
 
 SURPRISE = 0.001  # prior probability, for all parameters of a field together, of what the posterior centres on
 DRAWS = 2000  # of the prior
