@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bayesmix as bm
 from bayesmix.diagnostics.checks.degenerate import CARRIES, SOME, degenerate
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
