@@ -1,7 +1,7 @@
 # make demo    the main job: Old Faithful by EM and MCMC, into reports/old_faithful/index.html
 # make test    the tests              make certify  the long ones
 # make study   the simulation studies make reports  every script in models/
-# make bench   EM beside its rivals, into benchmarks/RESULTS.md
+# make bench   EM, MCMC and relabelling beside rivals, into benchmarks/RESULTS*.md
 # make docs    the user guide, into site/
 # make lint    check the style        make format   mend it
 # make clean   remove caches and build products (`rm -r .venv` for a new environment)
@@ -34,7 +34,7 @@ study: env
 
 bench: env
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[bench]'
-	@$(BIN)/python benchmarks/bench_em.py
+	@set -e; for script in $(wildcard benchmarks/bench_*.py); do echo "$$script"; $(BIN)/python $$script; done
 
 reports: env
 	@set -e; for model in $(filter-out $(READER),$(wildcard models/*.py)); do echo "$$model"; $(BIN)/bayesmix run $$model; done
