@@ -72,6 +72,13 @@ def blobs(n, d, K, seed=0):
     return rng.normal(scale=3, size=(K, d))[rng.integers(K, size=n)] + rng.normal(size=(n, d))
 
 
+def corners(n, gap, seed=0):
+    """n rows around the corners of a triangle whose sides are `gap` standard deviations long: groups that are apart."""
+    rng = np.random.default_rng(seed)
+    centres = gap * np.array([[0, 0], [1, 0], [0.5, 0.75**0.5]])
+    return centres[rng.integers(3, size=n)] + rng.normal(size=(n, 2))
+
+
 def standard(x):
     return (x - x.mean(axis=0)) / x.std(axis=0)
 
@@ -94,7 +101,7 @@ def tasks():
     return [
         Task("5-D, K = 4, n = 5000", bm.Data(standard(blobs(5000, 5, 4))), full(5, 4), (), gibbs_draws=1500),
         Task("2-D, K = 2, n = 272", faithful, full(2, 2), ("nutpie", "explicit", "pymc")),
-        Task("2-D, K = 3, n = 2000", bm.Data(standard(blobs(2000, 2, 3))), full(2, 3), ("nutpie",), gibbs_draws=2500),
+        Task("2-D, K = 3, n = 2000", bm.Data(standard(corners(2000, 5))), full(2, 3), ("nutpie",), gibbs_draws=2500),
         Task("1-D, K = 2, n = 500", bm.Data(standard(line(500, 2, 2))), one_d(2), ("nutpie", "pymc"), False),
         Task("galaxies, K = 3, n = 82", galaxies, one_d(3), ("nutpie", "pymc"), False),
     ]
