@@ -291,6 +291,7 @@ class Fit:
     @cached_property
     def _deviations(self):
         from bayesmix.em.laplace import standard_deviations
+
         def numbers(theta):
             fields = {name: value[None, None] for name, value in theta.items()}
             both = scalars(self.mixture, self.data, fields) | derived_scalars(self.mixture, self.data, fields)
