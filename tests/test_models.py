@@ -35,7 +35,8 @@ SAYS = {  # what must stand in the story of each page
 LONG = (  # many fits, or chains
     "bernoulli_digits", "bound", "galaxies", "gaussian_digits", "half_moons", "heights_unsupervised",
     "kmeans_faithful", "kmeans_pathologies", "lda_heights", "missing_values", "naive_bayes_semisupervised",
-    "singularities", "three_gaussians", "two_gaussians_1d", "zero_inflated_poisson",
+    "singularities", "three_gaussians", "two_gaussians_1d", "unit_covariance",
+    "zero_inflated_poisson",
 )  # fmt: skip
 
 

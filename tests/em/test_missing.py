@@ -9,13 +9,13 @@ from scipy.special import logsumexp
 
 import bayesmix as bm
 import cases
-import conftest
 import newcomers
 from bayesmix.em import engine, starts
 from bayesmix.em.kernel import Problem
 from bayesmix.em.surface import Surface
 from bayesmix.spec.families.base import ExponentialFamily
 from bayesmix.spec.missing import patterns
+from goldens import GOLDEN, read_golden
 
 KINDS = ("gaussian_var", "gaussian_sd", "gaussian_conjugate", "mvgaussian", "mvgaussian_conjugate", "poisson",
          "bernoulli")  # fmt: skip
@@ -387,8 +387,8 @@ def test_left_out_priors_look_at_the_observed_cells():
 @pytest.fixture(scope="module")
 def lecture():
     """x (40, 2) whose second column ends after 20 rows, the printed table, and the model without priors."""
-    x = np.genfromtxt(conftest.GOLDEN / "seed004_missing_sample.csv", delimiter=",", skip_header=1)
-    golden = conftest.read_golden("seeds")["seed004_missing"]
+    x = np.genfromtxt(GOLDEN / "seed004_missing_sample.csv", delimiter=",", skip_header=1)
+    golden = read_golden("seeds")["seed004_missing"]
     mu1, mu2, rho, s1, s2 = golden["naive_rows"][0]
     start = {"weight": [1.0], "mean": [[mu1, mu2]], "cov": [[[s1**2, rho * s1 * s2], [rho * s1 * s2, s2**2]]]}
     return x, golden, bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat()), 1), start

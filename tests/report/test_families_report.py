@@ -18,7 +18,7 @@ DATA = {
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_report_of_an_em_fit(name, tmp_path):
+def test_report_of_an_em_fit(name, no_figures, tmp_path):
     family, x = DATA[name]
     fit = bm.fit_em(bm.Mixture(family, 2), x, restarts=2, seed=1)
     text = bm.write_report(fit, None, to=tmp_path / "r").read_text(encoding="utf-8")

@@ -106,7 +106,7 @@ def test_the_folder_holds_the_tables_and_the_fit(report, traced, fits):
     assert bm.load(report).engine == "mcmc"
 
 
-def test_em_alone_replaces_the_whole_report_and_leaves_other_files(fits, tmp_path):
+def test_em_alone_replaces_the_whole_report_and_leaves_other_files(fits, no_figures, tmp_path):
     em, mcmc = fits
     write_report(em, mcmc, made_up_diagnosis(), to=tmp_path, comparison=made_up_comparison(em, mcmc))
     (tmp_path / "notes.txt").write_text("mine")
@@ -118,14 +118,14 @@ def test_em_alone_replaces_the_whole_report_and_leaves_other_files(fits, tmp_pat
     assert bm.load(tmp_path).engine == "em"
 
 
-def test_mcmc_alone(fits, tmp_path):
+def test_mcmc_alone(fits, no_figures, tmp_path):
     write_report(mcmc=fits[1], diagnosis=made_up_diagnosis("not converged"), to=tmp_path / "x")
     found = Outline((tmp_path / "x" / "index.html").read_text(encoding="utf-8"))
     assert found.sections == ["verdict", *[s for s in SECTIONS if s != "comparison"]]
     assert "Verdict: not converged" in found.text
 
 
-def test_a_report_that_fails_leaves_the_old_one(fits, tmp_path, monkeypatch):
+def test_a_report_that_fails_leaves_the_old_one(fits, no_figures, tmp_path, monkeypatch):
     to = tmp_path / "r"
     write_report(fits[0], diagnosis=made_up_diagnosis(), to=to)
     before = {p.name: p.read_bytes() for p in to.iterdir()}
