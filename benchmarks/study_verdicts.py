@@ -110,7 +110,11 @@ def report(results, cases):
             "",
         ]
     if missing:
-        lines += [f"**Not run** ({len(missing)}): " + ", ".join(f"{n} (seed {s})" for n, s in missing) + ".", ""]
+        short = len(missing) <= 10
+        left = [f"{n} (seed {s})" for n, s in missing] if short else [
+            f"{count} of {len(cases)} cases on seed {s}" for s, count in Counter(s for _, s in missing).items()
+        ]  # fmt: skip
+        lines += [f"**Not run**: {', '.join(left)}.", ""]
     if wrong:
         lines += ["| wrong | seed | truth | verdict |", "|---|---|---|---|"]
         lines += [f"| {n} | {s} | {' or '.join(truth_of(n, cases))} | {v} |" for n, s, v in wrong] + [""]

@@ -67,7 +67,7 @@ def test_compiled_and_plain_sweeps_agree(monkeypatch, mean, scale):
     model = bm.Mixture(bm.Gaussian(mean=mean, var=bm.InverseGamma([2.0, 3.0], scale)), 2)
     fast = bm.telescope(model, bm.Data(x), range(1, 5), draws=20_000, seed=1)
     monkeypatch.setattr(kernel, "COMPILED", False)
-    slow = bm.telescope(model, bm.Data(x), range(1, 5), draws=1500, seed=2)
+    slow = bm.telescope(model, bm.Data(x), range(1, 5), draws=4000, seed=2)
     se = np.hypot(fast.se, slow.se)
     assert (se < 0.03).all() and (abs(fast.probability - slow.probability) < 5 * se).all()
 
