@@ -5,9 +5,8 @@ import pytest
 
 import bayesmix as bm
 from bayesmix.selection import smc
-from tests.diagnostics.test_bridge import Z1, model_of
+from tests.diagnostics.test_bridge import model_of, zero_inflated
 from tests.hierarchy import Hierarchy
-from tests.mcmc.test_exact import case
 
 Y = np.array([-1.9, -1.6, -1.1, 0.4, 2.2, 2.9, 3.3, 5.0])
 
@@ -37,14 +36,8 @@ def test_exact_cases(golden, name):
 
 @pytest.mark.certify
 def test_zero_inflated_poisson(golden):
-    c = case(golden, "Z1")
-    rate = bm.Gamma(c["gamma_shape"], c["gamma_rate"])
-    model = bm.Mixture(
-        bm.Components(bm.PointMass(0), bm.Poisson(rate=rate)), weight=bm.Dirichlet([c["beta_a"], c["beta_b"]])
-    )
-    agrees(
-        bm.smc_evidence(model, bm.Data(np.array(Z1, dtype=float)), particles=2000, seed=3), c["log_marginal_likelihood"]
-    )
+    model, data, exact = zero_inflated(golden)
+    agrees(bm.smc_evidence(model, data, particles=2000, seed=3), exact)
 
 
 @pytest.mark.certify
@@ -57,13 +50,13 @@ def test_with_an_unknown_hyperparameter(K):
 
 @pytest.mark.certify
 def test_constraints_condition(golden):
-    """Order and floor on A1: log p(data | they hold), from the stored potential's value and log_normaliser."""
+    """An order on A1 leaves log p(data | it holds) the evidence, for the components are exchangeable."""
     model, data, c = model_of(golden, "A1", (bm.Order("mean"),))
     agrees(bm.smc_evidence(model, data, particles=2000, runs=8, seed=7), c["log_marginal_likelihood"])
 
 
 def test_the_next_power():
-    """As far as leaves half the effective size, and no further than what is left."""
+    """As far as leaves nine tenths of the effective size, and no further than what is left."""
     likelihood = np.repeat([0.0, -4.0], [95, 5])
     assert smc.next_step(likelihood, 0.3) == 0.3  # nineteen in twenty particles always remain
     likelihood = np.repeat([0.0, -4.0], [20, 80])
