@@ -1,7 +1,6 @@
 """bayesmix: Bayesian finite mixture models, by EM and by MCMC, on one log posterior."""
 
 from importlib import import_module
-from importlib.metadata import version
 
 from bayesmix.data import Chunks, Data, datasets, read_data
 from bayesmix.em.bootstrap import bootstrap
@@ -52,8 +51,6 @@ from bayesmix.spec.priors import (
     Uniform,
 )
 
-__version__ = version("bayesmix")
-
 # These need PyMC, ArviZ or matplotlib and are imported when first used, so that EM starts at once.
 _LAZY = {
     "calibrate": "bayesmix.diagnostics.calibrate",
@@ -84,6 +81,10 @@ _LAZY = {
 def __getattr__(name):
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version  # takes a fifth as long as all the rest of this package
+
+        return version("bayesmix")
     raise AttributeError(f"module 'bayesmix' has no attribute {name!r}")
 
 

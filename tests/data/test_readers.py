@@ -2,13 +2,14 @@
 
 import gzip
 import struct
+import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayesmix.data import datasets, read_data
+from bayesmix.data import datasets, read_data, readers
 from bayesmix.errors import InputError
 
 TABLE = "sex,weight,height,count\nM,77,182,1\nF,58,,2\n,53,161,3\n"
@@ -76,6 +77,45 @@ def test_numbers_are_read_to_the_last_bit(write):
     rng = np.random.default_rng(1)
     x = rng.normal(size=500) * 10.0 ** rng.integers(-20, 20, size=500)
     assert read_data(write("x\n" + "\n".join(map(repr, x.tolist())))).x[:, 0].tolist() == x.tolist()
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n1,2\n3,4\n",
+        "a, b\n1, 2\r\n3.5e-3, -4\r\n",
+        "a,b\n1,2\n\n3,4",
+        "a,b\n1,2\n3,\n",
+        "a,b\n1,2\nnan,4\n",
+        'a,"b"\n1,2\n',
+        "a,b\n1,yes\n2,no\n",
+        "a,b\n1_0,2\n3,4\n",
+        "a,b\n0x1F,2\n3,4\n",
+        "a,b\n1,True\n3,False\n",
+        "a,b\n1,2,3\n",
+        "a,b\n1,2#3\n",
+        "\ufeffa,b\n1,2\n",
+        ",b\n1,2\n",
+    ],
+)
+def test_the_short_way_reads_what_pandas_reads(write, content, monkeypatch):
+    """A table of plain numbers is read without pandas; every other one is left to it."""
+
+    def outcome():
+        try:
+            data = read_data(write(content))
+        except InputError as error:
+            return str(error)
+        return data.names, data.x.tolist()
+
+    short = outcome()
+    monkeypatch.setattr(readers, "_numbers", lambda file, separator: None)
+    np.testing.assert_equal(short, outcome())
+
+
+def test_plain_numbers_need_no_pandas(write):
+    path = write("a,b\n1,2\n3,4\n")
+    found = "import sys, bayesmix as bm; bm.read_data(sys.argv[1]); print('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", found, str(path)], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_blank_and_na_cells_are_missing(write):
