@@ -2,6 +2,8 @@
 
 import numpy as np
 
+LONGEST = 3.0  # step of `newton_root`
+
 
 def gradient(f, u, step=6e-6):
     """Central differences of f at u: error O(step^2), step scaled to each coordinate."""
@@ -90,6 +92,32 @@ def root(slope, u, low=-80.0, high=80.0):
     return np.where(end, answer, np.where(np.abs(fa) < np.abs(fb), a, b))
 
 
+def newton_root(slopes, u, low=-80.0, high=80.0):
+    """Where a slope falls through zero, as `root` finds it, for each entry of u, by Newton's method in a bracket.
+
+    `slopes` maps an array to the slope and its derivative, entry by entry. A step is at most `LONGEST` long and goes
+    uphill; one that leaves the bracket is replaced by its middle. From the last M-step's value two steps suffice.
+
+    References: Press et al. (2007), Numerical Recipes, 3rd ed., section 9.4.
+    """
+    u = np.clip(np.array(u, dtype=np.float64), low, high)
+    left, right = np.full(u.shape, low), np.full(u.shape, high)
+    for i in range(100):
+        with np.errstate(all="ignore"):
+            slope, curve = slopes(u)
+            step = np.where(np.isfinite(slope) & (curve < 0), -slope / curve, np.sign(slope) * LONGEST)
+        left, right = np.where(slope > 0, u, left), np.where(slope < 0, u, right)
+        new = u + np.clip(np.nan_to_num(step), -LONGEST, LONGEST)
+        middle = ((new <= left) & (left > low)) | ((new >= right) & (right < high)) | (i > 20)
+        new = np.where(middle & (slope != 0) & (left > low) & (right < high), 0.5 * (left + right), new)
+        new = np.clip(new, low, high)
+        still = np.abs(new - u) <= 1e-8  # Newton doubles the digits: the step taken now has the rest
+        u = new
+        if still.all():
+            break
+    return u
+
+
 def log_slope(prior, value, theta):
     """d log p(value) / d log value of a prior on positives, entry by entry; exact where it has a kernel.
 
@@ -109,3 +137,21 @@ def log_slope(prior, value, theta):
         out = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
     out = np.where(np.isneginf(at[-1]) | np.isneginf(at[-2]), np.inf, out)
     return np.where(np.isneginf(at[1]) | np.isneginf(at[2]), -np.inf, out)
+
+
+def log_slopes(prior, shape):
+    """A function of u = log value, of this shape: d log p / d u and the second derivative, as `log_slope`."""
+    for kernel, exact in (
+        ("gamma", lambda v, a, b: (a - b * v, -b * v)),
+        ("inverse gamma", lambda v, a, b: (b / v - a, -b / v)),
+        ("scale", lambda v, a, b, c: (2 * b / v**2 - a - 2 * c * v**2, -4 * b / v**2 - 4 * c * v**2)),
+    ):
+        found = prior.conjugate(kernel, shape)
+        if found is not None:
+            return lambda u, exact=exact, found=found: exact(np.exp(u), *found)
+
+    def differenced(u, h=1e-3):
+        slope, ahead, behind = (log_slope(prior, np.exp(v), {}) for v in (u, u + h, u - h))
+        return slope, (ahead - behind) / (2 * h)
+
+    return differenced

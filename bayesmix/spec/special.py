@@ -14,6 +14,7 @@ def _lazy(name):
 
 betainc, betaincinv, betaln = _lazy("betainc"), _lazy("betaincinv"), _lazy("betaln")
 digamma, gammaln, multigammaln = _lazy("digamma"), _lazy("gammaln"), _lazy("multigammaln")
+polygamma = _lazy("polygamma")
 gammainc, gammaincc, gammaincinv, gammainccinv = map(_lazy, ("gammainc", "gammaincc", "gammaincinv", "gammainccinv"))
 logsumexp, ndtr, ndtri = _lazy("logsumexp"), _lazy("ndtr"), _lazy("ndtri")
 xlog1py, xlogy = _lazy("xlog1py"), _lazy("xlogy")

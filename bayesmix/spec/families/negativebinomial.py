@@ -6,13 +6,15 @@ import numpy as np
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
-from bayesmix.spec.climb import log_slope, root
+from bayesmix.spec.climb import log_slopes, newton_root
 from bayesmix.spec.families.base import Family, parameter
-from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
+from bayesmix.spec.families.base.family import dot
+from bayesmix.spec.gamma_ratios import DigammaSums, log_gamma_ratio
 from bayesmix.spec.priors import Fixed, Gamma, Prior
 from bayesmix.spec.special import gammaln, xlogy
 
 CYCLES = 3  # rounds of mean and alpha in one M-step; the two are orthogonal, so few are needed
+STILL = 1e-9  # relative change after which no further round is
 MOST = 1e8  # alpha at which the search ends: from here on the counts are Poisson to rounding
 
 
@@ -51,14 +53,18 @@ class NegativeBinomial(Family):
         return Gamma(1.0, 1 / np.where(mean > 0, mean, 1.0))
 
     def logpdf(self, x, mean, alpha):
-        inside = np.where(((x >= 0) & (x == np.round(x))).all(axis=1), 0.0, -np.inf)
-        x = np.maximum(x, 0.0)
-        base = inside - gammaln(x + 1).sum(axis=1)
-        columns = [
-            base + (log_gamma_ratio(a, x) - a * np.log1p(m / a) + xlogy(x, m / (m + a))).sum(axis=1)
-            for m, a in zip(mean, np.broadcast_to(alpha, mean.shape), strict=True)
-        ]
-        return np.stack(columns, axis=1)
+        alpha, out = np.broadcast_to(alpha, mean.shape), 0.0
+        for j, column in enumerate(x.T):
+            values, index = np.unique(column, return_inverse=True)  # each distinct count once
+            out = out + self._log_mass(values, mean[:, j], alpha[:, j])[index]
+        return out
+
+    def _log_mass(self, values, mean, alpha):
+        """One column: (V,), (K,), (K,) -> (V, K)."""
+        inside = np.where((values >= 0) & (values == np.round(values)), 0.0, -np.inf)
+        v = np.maximum(values, 0.0)[:, None]
+        one = log_gamma_ratio(alpha, v) - alpha * np.log1p(mean / alpha) + xlogy(v, mean / (mean + alpha))
+        return one - gammaln(v + 1) + inside[:, None]
 
     def dist(self, mean, alpha):
         import pymc as pm
@@ -73,34 +79,69 @@ class NegativeBinomial(Family):
         return {"var": theta["mean"] + theta["mean"] ** 2 / theta["alpha"]}
 
     def update(self, x, r, theta):
-        """The mean given alpha, alpha given the mean, each the root of its derivative of Q, in turn."""
-        mean, alpha = theta["mean"], theta["alpha"]
-        n, total = r.sum(axis=0)[:, None], r.T @ x
-        values, weights = [], []  # distinct counts of each column and their weights, (K, V)
-        for column in x.T:
-            value, index = np.unique(column, return_inverse=True)
-            values.append(value)
-            weights.append(np.stack([np.bincount(index, w, len(value)) for w in r.T]))
-        axes = (0,) if len(alpha) != len(mean) else ()
+        """The mean given alpha, alpha given the mean, each the root of its derivative of Q, in turn.
 
-        def mean_slope(u):
-            m = np.exp(u)
-            return alpha * (total - n * m) / (m + alpha) + log_slope(self.mean, m, {})
+        All that depends on the rows are weights of the distinct counts, so a round costs the same for any n.
+        """
+        tables = [table(column, r) for column in x.T]
+        sums = [DigammaSums(values, weights) for values, weights in tables]
+        n, total = r.sum(axis=0)[:, None], np.stack([w @ v for v, w in tables], axis=1)
+        mean, alpha, slopes = theta["mean"], theta["alpha"], log_slopes(self.alpha, theta["alpha"].shape)
+        pooled = len(alpha) != len(mean)
 
-        def alpha_slope(u):
-            a = np.exp(u)
-            full = np.broadcast_to(a, mean.shape)
-            gain = np.stack(
-                [(w * digamma_difference(full[:, j : j + 1], v)).sum(axis=1) for j, (v, w) in enumerate(counted)],
-                axis=1,
-            )
-            slope = full * (gain - n * np.log1p(mean / full) + (n * mean - total) / (full + mean))
-            return slope.sum(axis=axes, keepdims=True) + log_slope(self.alpha, a, {})
+        def alpha_slopes(u):
+            """d Q / d log alpha and its derivative."""
+            a = np.broadcast_to(np.exp(u), mean.shape)
+            gain, curve = (np.stack(part, axis=1) for part in zip(*(s(c) for s, c in zip(sums, a.T, strict=True))))
+            here = gain - n * np.log1p(mean / a) + (n * mean - total) / (a + mean)
+            there = curve + n * mean / (a * (a + mean)) - (n * mean - total) / (a + mean) ** 2
+            first, second = a * here, a * here + a**2 * there
+            if pooled:
+                first, second = first.sum(axis=0, keepdims=True), second.sum(axis=0, keepdims=True)
+            return tuple(np.add((first, second), slopes(u)))
 
-        counted = list(zip(values, weights, strict=True))
         for _ in range(CYCLES):
+            before = mean, alpha
             if not isinstance(self.mean, Fixed):
-                mean = np.clip(np.exp(root(mean_slope, np.log(mean))), *self.mean.interval)
+                mean = np.clip(self.mean_step(n, total, mean, np.broadcast_to(alpha, mean.shape)), *self.mean.interval)
             if not isinstance(self.alpha, Fixed):
-                alpha = np.clip(np.exp(root(alpha_slope, np.log(alpha), high=np.log(MOST))), *self.alpha.interval)
-        return self.not_lower(x, r, theta, {"mean": mean, "alpha": alpha})
+                found = np.exp(newton_root(alpha_slopes, np.log(alpha), high=np.log(MOST)))
+                alpha = np.clip(found, *self.alpha.interval)
+            if max(np.abs(np.log(new / old)).max() for new, old in zip((mean, alpha), before, strict=True)) < STILL:
+                break
+
+        def height(t):
+            """Q at t."""
+            parts = [
+                dot(weights.T, self.logpdf(values[:, None], t["mean"][:, j : j + 1], t["alpha"][:, j : j + 1]))
+                for j, (values, weights) in enumerate(tables)
+            ]
+            return sum(parts) + sum(self.log_prior(t).values())
+
+        return self.not_lower(x, r, theta, {"mean": mean, "alpha": alpha}, height)
+
+    def mean_step(self, n, total, mean, alpha):
+        """The root of alpha (total - n m) / (m + alpha) + d log prior / d log m: of a quadratic for a gamma prior."""
+        kernel = self.mean.conjugate("gamma", mean.shape)
+        if kernel is None:
+            slopes = log_slopes(self.mean, mean.shape)
+
+            def mean_slopes(u):
+                m = np.exp(u)
+                data = alpha * (total - n * m) / (m + alpha), -alpha * m * (total + n * alpha) / (m + alpha) ** 2
+                return tuple(np.add(data, slopes(u)))
+
+            return np.exp(newton_root(mean_slopes, np.log(mean)))
+        a, b = np.broadcast_arrays(*kernel)
+        p, q = alpha * (n + b) - a, alpha * (total + a)  # b m^2 + p m - q = 0
+        size = np.sqrt(p**2 + 4 * b * np.maximum(q, 0.0))
+        with np.errstate(all="ignore"):
+            found = np.where(p >= 0, 2 * q / (p + size), (size - p) / (2 * b))
+        found = np.where(np.isnan(found), mean, found)  # 0 / 0: no row and no prior
+        return np.clip(np.where(q > 0, found, 0.0), *np.exp([-80.0, 80.0]))
+
+
+def table(column, r):
+    """The distinct counts of a column, ascending, (V,), and the weight of each in each component, (K, V)."""
+    values, index = np.unique(column, return_inverse=True)
+    return values, np.stack([np.bincount(index, w, len(values)) for w in r.T])
