@@ -3,6 +3,7 @@
 import numpy as np
 
 LONGEST = 3.0  # step of `newton_root`
+NEAR = 1e-8  # its last step: Newton doubles the digits, so what this one leaves is rounding
 
 
 def gradient(f, u, step=6e-6):
@@ -105,15 +106,18 @@ def newton_root(slopes, u, low=-80.0, high=80.0):
     for i in range(100):
         with np.errstate(all="ignore"):
             slope, curve = slopes(u)
-            step = np.where(np.isfinite(slope) & (curve < 0), -slope / curve, np.sign(slope) * LONGEST)
+            step = -slope / curve
+            if (curve < 0).all() and np.abs(step).max(initial=0.0) <= NEAR:
+                return np.clip(u + step, low, high)
+            step = np.where(np.isfinite(slope) & (curve < 0), step, np.sign(slope) * LONGEST)
         left, right = np.where(slope > 0, u, left), np.where(slope < 0, u, right)
         new = u + np.clip(np.nan_to_num(step), -LONGEST, LONGEST)
         middle = ((new <= left) & (left > low)) | ((new >= right) & (right < high)) | (i > 20)
         new = np.where(middle & (slope != 0) & (left > low) & (right < high), 0.5 * (left + right), new)
         new = np.clip(new, low, high)
-        still = np.abs(new - u) <= 1e-8  # Newton doubles the digits: the step taken now has the rest
+        still = (np.abs(new - u) <= NEAR).all()
         u = new
-        if still.all():
+        if still:
             break
     return u
 
@@ -149,6 +153,9 @@ def log_slopes(prior, shape):
         found = prior.conjugate(kernel, shape)
         if found is not None:
             return lambda u, exact=exact, found=found: exact(np.exp(u), *found)
+    found = prior.conjugate("log normal", shape)
+    if found is not None:
+        return lambda u, found=found: (found[1] * (found[0] - u) - 1, np.broadcast_to(-found[1], shape))
 
     def differenced(u, h=1e-3):
         slope, ahead, behind = (log_slope(prior, np.exp(v), {}) for v in (u, u + h, u - h))

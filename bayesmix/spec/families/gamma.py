@@ -6,10 +6,10 @@ import numpy as np
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
-from bayesmix.spec.climb import log_slope, root
+from bayesmix.spec.climb import log_slopes, newton_root
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.priors import Fixed, Gamma, Prior
-from bayesmix.spec.special import digamma, gammaln, xlogy
+from bayesmix.spec.special import digamma, gammaln, polygamma, xlogy
 
 SHARPEST = 1e12  # shape above which a component's relative sd, below 1e-6, is not resolved by its moments
 
@@ -102,7 +102,7 @@ class GammaComponent(ExponentialFamily):
         """
         d = rate.shape[1]
         n, logs, total = stats[:, :1], stats[:, 1 : d + 1], stats[:, d + 1 :]
-        axes = (0,) if len(shape) != len(rate) else ()
+        pooled = len(shape) != len(rate)
         prior = self.parameters["shape"].prior
         kernel = None if isinstance(self.rate, Fixed) else self.rate.conjugate("gamma", rate.shape)
         if kernel is None and not isinstance(self.rate, Fixed):
@@ -115,15 +115,21 @@ class GammaComponent(ExponentialFamily):
             new = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), rate)
             return np.clip(new, *self.rate.interval)
 
-        def slope(u):
+        prior_slopes = log_slopes(prior, shape.shape)
+
+        def slopes(u):
+            """The slope along the profile in u = log shape, and its derivative."""
             value = np.exp(u)
-            with np.errstate(divide="ignore"):
-                log_rate = np.log(best_rate(value))
-            part = np.where(n > 0, n * np.where(n > 0, log_rate - digamma(value), 0.0), 0.0) + logs
-            return value * part.sum(axis=axes, keepdims=True) + log_slope(prior, value, {})
+            best = best_rate(value)
+            first = np.where(n > 0, n * (np.log(best) - digamma(value)), 0.0) + logs
+            bend = n / (n * value + kernel[0]) if kernel is not None else 0.0  # d log rate / d shape
+            second = np.where(n > 0, n * (bend - polygamma(1, value)), 0.0)
+            first, second = value * first, value * first + value**2 * second
+            if pooled:
+                first, second = first.sum(axis=0, keepdims=True), second.sum(axis=0, keepdims=True)
+            return tuple(np.add((first, second), prior_slopes(u)))
 
         if not isinstance(prior, Fixed):
-            u = np.log(shape)
-            u = np.where(np.abs(slope(u)) > 0, root(slope, u, high=np.log(10 * SHARPEST)), u)
-            shape = np.clip(np.exp(u), *prior.interval)
+            found = np.exp(newton_root(slopes, np.log(shape), high=np.log(10 * SHARPEST)))
+            shape = np.clip(found, *prior.interval)
         return {"shape": shape, "rate": best_rate(shape)}

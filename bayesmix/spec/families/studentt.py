@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmix.spec import supports
-from bayesmix.spec.climb import log_slope, root
+from bayesmix.spec.climb import log_slopes, newton_root
 from bayesmix.spec.families.base import Family, parameter
 from bayesmix.spec.families.gaussian import mean_mode, sd_mode, wide_enough
 from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
 from bayesmix.spec.priors import ConjugateNormal, Fixed, Gamma, LogNormal, Prior, spread
+from bayesmix.spec.special import polygamma
 
-CYCLES = 3  # rounds of weights, mean, scale and degrees of freedom in one M-step
+CYCLES = 2  # rounds of weights, mean, scale and degrees of freedom in one M-step
 MOST = 1e8  # degrees of freedom at which the search ends: from here on a t is a Gaussian to rounding
 
 
@@ -112,11 +113,13 @@ def scale_step(prior, kernel, count, ss, old):
     if kernel is not None:
         return np.clip(sd_mode(kernel, count, ss, old), *prior.interval)
 
-    def slope(u):
-        s = np.exp(u)
-        return ss / s**2 - count + log_slope(prior, s, {})
+    prior_slopes = log_slopes(prior, old.shape)
 
-    return np.exp(root(slope, np.log(old)))
+    def slopes(u):
+        far = ss * np.exp(-2 * u)
+        return tuple(np.add((far - count, -2 * far), prior_slopes(u)))
+
+    return np.exp(newton_root(slopes, np.log(old)))
 
 
 def df_step(prior, df, r, delta, p):
@@ -127,17 +130,20 @@ def df_step(prior, df, r, delta, p):
     if isinstance(prior, Fixed):
         return df
     n, parts, shared = r.sum(axis=0), delta[0].shape[1], len(df) != len(delta)
+    far, weight, prior_slopes = np.stack(delta), r.T[:, :, None], log_slopes(prior, df.shape)
 
-    def slope(u):
-        v = np.exp(u)
-        full = np.broadcast_to(v, n.shape)
-        rows = np.array(
-            [
-                weight @ ((t + p) * far / (t * (t + far)) - np.log1p(far / t)).sum(axis=1)
-                for weight, far, t in zip(r.T, delta, full, strict=True)
-            ]
-        )
-        each = 0.5 * full * (parts * n * (digamma_difference(0.5 * full, 0.5 * p) - p / full) + rows)
-        return (each.sum(keepdims=True) if shared else each) + log_slope(prior, v, {})
+    def slopes(u):
+        """d Q / d log v and its derivative."""
+        v = np.broadcast_to(np.exp(u), n.shape)
+        t = v[:, None, None]
+        ratio = weight * (far / (t * (t + far)))
+        first = (ratio * (t + p) - weight * np.log1p(far / t)).sum(axis=(1, 2))
+        second = (ratio * ((t - p) * far - 2 * p * t) / (t * (t + far))).sum(axis=(1, 2))
+        first += parts * n * (digamma_difference(0.5 * v, 0.5 * p) - p / v)
+        second += parts * n * (0.5 * (polygamma(1, 0.5 * (v + p)) - polygamma(1, 0.5 * v)) + p / v**2)
+        first, second = 0.5 * v * first, 0.5 * v * first + 0.5 * v**2 * second
+        if shared:
+            first, second = first.sum(keepdims=True), second.sum(keepdims=True)
+        return tuple(np.add((first, second), prior_slopes(u)))
 
-    return np.clip(np.exp(root(slope, np.log(df), high=np.log(MOST))), *prior.interval)
+    return np.clip(np.exp(newton_root(slopes, np.log(df), high=np.log(MOST))), *prior.interval)

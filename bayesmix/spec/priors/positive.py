@@ -117,6 +117,9 @@ class LogNormal(Prior):
         shape = dim_shape(dims)
         return pm.LogNormal(name, spread(self.mean, shape), spread(self.sd, shape), dims=dims)
 
+    def conjugate(self, kernel, shape):
+        return (spread(self.mean, shape), spread(self.sd, shape) ** -2.0) if kernel == "log normal" else None
+
     def draw(self, rng, shape, theta):
         return rng.lognormal(spread(self.mean, shape), spread(self.sd, shape))
 
