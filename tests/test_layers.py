@@ -39,7 +39,7 @@ ROWS = (
     ("em.belief", "em.ascend", "em.loop", "em.begin"),
     ("em.missing", "em.patterns", "em.kernel"),
     ("em.chunks",),
-    ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.polish", "em.kinds"),
+    ("em.engine", "em.layout", "em.tiles", "em.derivatives", "em.surface", "em.walls", "em.polish", "em.kinds"),
     ("em.starts", "em.modes", "em.trace", "em.limits", "em.batch", "em.together"),
     ("em.restarts", "em.stable", "em.laplace"),
     ("em.bootstrap", "em.bound"),

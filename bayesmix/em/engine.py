@@ -231,9 +231,9 @@ def constrain(problem, here, old, new):
     """The M-step under constraints, from the old theta and the unconstrained maximum `new`.
 
     Sorting exchangeable components leaves the log posterior unchanged. An unconstrained maximum
-    that obeys every constraint is the constrained one. Otherwise Q is maximised numerically (SLSQP)
-    under the slacks of the hard constraints, soft ones being part of Q; if Q did not rise the old
-    theta stays, so F never falls.
+    that obeys every constraint is the constrained one. Otherwise Q is maximised numerically under the slacks of
+    the hard constraints (SLSQP), soft ones being part of Q (alone, by Newton's method, `em/walls.py`); if Q did not
+    rise the old theta stays, so F never falls.
     """
     from scipy.optimize import minimize
 
@@ -254,6 +254,12 @@ def constrain(problem, here, old, new):
         value = expected(problem, stats, theta)
         if value > best:
             start, best, here = theta, value, stats
+    if not hard:
+        from bayesmix.em import walls
+
+        top = walls.ascend(problem, here, start)
+        if top is not None:
+            return top
     walled = replace(problem, mixture=replace(model, constraints=tuple(soft)))
     scale = max(1.0, here.counts.sum())
 

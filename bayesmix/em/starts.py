@@ -1,5 +1,7 @@
 """Where a climb begins. A start is data: it can be recorded and replayed."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from bayesmix.em.engine import change, m_step
@@ -160,6 +162,12 @@ def from_responsibilities(problem, r):
     """
     theta = problem.central
     location = problem.mixture.family.location
+    hard = tuple(c for c in problem.mixture.constraints if c.hard)  # a start need not heed a soft wall
+    plain = (
+        problem
+        if hard == problem.mixture.constraints
+        else replace(problem, mixture=replace(problem.mixture, constraints=hard))
+    )
     with np.errstate(all="ignore"):
         stats, counts = problem.statistics(r, theta=theta)
         here = Pass(0.0, 0.0, counts, stats)
@@ -173,7 +181,7 @@ def from_responsibilities(problem, r):
             if i and problem.parts is not None:  # where cells are missing the statistics depend on theta
                 stats, counts = problem.statistics(r, theta=theta)
                 here = Pass(0.0, 0.0, counts, stats)
-            new = m_step(problem, here, theta)
+            new = m_step(plain, here, theta)
             if new is None:
                 break
             moved, theta = change(theta, new), new

@@ -56,8 +56,8 @@ class Surface:
         return 0 if self.problem.mixture.is_constant("weight") else len(self.active) - 1
 
     @cached_property
-    def _units(self):
-        """Natural units of the family's coordinates."""
+    def natural_units(self):
+        """Those of the family's coordinates."""
         model = self.problem.mixture
         return self.problem.units[0 if model.is_constant("weight") else model.components - 1 :]
 
@@ -65,7 +65,7 @@ class Surface:
     def _base(self):
         model = self.problem.mixture
         with np.errstate(all="ignore"):
-            v = model.family.vector(model.own(self.like)) / self._units
+            v = model.family.vector(model.own(self.like)) / self.natural_units
         if self.held:  # an edge of the support, where u is infinite
             free = [p for p in model.family.parameters.values() if p.free]
             far = [np.full(p.support.free(self.like[p.name].shape), FARTHEST.get(p.support.name, 0.0)) for p in free]
@@ -78,7 +78,7 @@ class Surface:
         """Positions of the family's coordinates that may move."""
         held = [np.array(self.held, dtype=int)]
         held += [Layout.of(self.problem.mixture, self.like).own(k) for k in self.empty]
-        return np.setdiff1d(np.arange(len(self._units)), np.concatenate(held))
+        return np.setdiff1d(np.arange(len(self.natural_units)), np.concatenate(held))
 
     def u(self, theta):
         """The coordinates of a theta."""
@@ -86,22 +86,25 @@ class Surface:
         weight = theta["weight"][self.active]
         head = np.log(weight[:-1] / weight[-1]) if self.head else np.empty(0)
         with np.errstate(all="ignore"):
-            v = model.family.vector(model.own(theta)) / self._units
+            v = model.family.vector(model.own(theta)) / self.natural_units
         return np.concatenate([head, v[self._free]])
 
     def theta(self, u):
         """The theta at u."""
-        weight = self.like["weight"]
-        if self.head:
-            log_w = np.append(u[: self.head], 0.0)
-            e = np.exp(log_w - log_w.max())
-            weight = np.zeros(len(weight))
-            weight[self.active] = e / e.sum()
-        return {"weight": weight, **self._own(u)}
+        return {"weight": self._weight(u), **self._own(u)}
+
+    def _weight(self, u):
+        if not self.head:
+            return self.like["weight"]
+        log_w = np.append(u[: self.head], 0.0)
+        e = np.exp(log_w - log_w.max())
+        weight = np.zeros(len(self.like["weight"]))
+        weight[self.active] = e / e.sum()
+        return weight
 
     def _own(self, u):
         model = self.problem.mixture
-        return model.family.from_vector(self._all(u) * self._units, model.own(self.like))
+        return model.family.from_vector(self._all(u) * self.natural_units, model.own(self.like))
 
     # ---- values and derivatives -------------------------------------------------------------
 
@@ -126,36 +129,56 @@ class Surface:
     def _soft(self):
         return [c for c in self.problem.mixture.constraints if not c.hard]
 
-    def _extra(self, u):
-        """The part that is neither in Q nor linear in u: soft constraints, and the curved log Jacobians."""
-        total = sum(c.logp(self.theta(u)) for c in self._soft) if self._soft else 0.0
+    @cached_property
+    def _walled(self):
+        """The fields that soft constraints read, and the positions in u that move them."""
+        model, fields = self.problem.mixture, {c.field for c in self._soft}
+        read, at = np.zeros(len(self.natural_units), dtype=bool), 0
+        for name, p in model.family.parameters.items():
+            if p.free:
+                size = int(np.prod(p.support.free(self.like[name].shape)))
+                read[at : at + size], at = name in fields, at + size
+        head = np.arange(self.head if "weight" in fields else 0)
+        return fields, np.concatenate([head, self.head + np.flatnonzero(read[self._free])])
+
+    def _soft_walls(self, u):
+        """The soft constraints' terms; no other field is made."""
+        if not self._soft:
+            return 0.0
+        fields, _ = self._walled
+        model, theta = self.problem.mixture, {}
+        if "weight" in fields:
+            theta["weight"] = self._weight(u)
+        if fields != {"weight"}:
+            theta |= model.family.from_vector(self._all(u) * self.natural_units, model.own(self.like), fields)
+        return sum(c.logp(theta) for c in self._soft)
+
+    def _extra_slope(self, u):
+        """The gradient of what is neither in Q nor linear in u: soft constraints, and the curved log Jacobians."""
+        out = np.zeros(len(u))
+        if self._soft:
+            read = self._walled[1]
+            out[read] = gradient(lambda v: self._soft_walls(_put(u, read, v)), u[read])
         if self.jacobian and self._linear is None:
-            total += self._log_jacobian(self._all(u))
-        return total
+            out += gradient(lambda v: self._log_jacobian(self._all(v)), u)
+        return out
 
     def _extra_hessian(self, u):
-        """The Hessian of `_extra`: soft constraints by differences, in the coordinates that they read alone."""
+        """The Hessian of the same, by differences in the coordinates that soft constraints read."""
         out = np.zeros((len(u), len(u)))
         if self._soft:
-
-            def soft(v, at=slice(None)):
-                there = u.copy()
-                there[at] = v
-                return sum(c.logp(self.theta(there)) for c in self._soft)
-
-            here = soft(u)
-            read = np.flatnonzero([soft(u + e) != here for e in 3e-4 * np.eye(len(u))])
-            out[np.ix_(read, read)] = _plain_hessian(lambda v: soft(v, read), u[read])
+            read = self._walled[1]
+            out[np.ix_(read, read)] = _plain_hessian(lambda v: self._soft_walls(_put(u, read, v)), u[read])
         if self.jacobian and self._linear is None:
             model = self.problem.mixture
-            own = model.family.jacobian_curvature(self._all(u) * self._units, model.own(self.like))
-            own = own * np.outer(self._units, self._units)
+            own = model.family.jacobian_curvature(self._all(u) * self.natural_units, model.own(self.like))
+            own = own * np.outer(self.natural_units, self.natural_units)
             out[self.head :, self.head :] += own[np.ix_(self._free, self._free)]
         return out
 
     def _log_jacobian(self, v):
         model = self.problem.mixture
-        return model.family.log_jacobian(v * self._units, model.own(self.like))
+        return model.family.log_jacobian(v * self.natural_units, model.own(self.like))
 
     @cached_property
     def _linear(self):
@@ -186,7 +209,7 @@ class Surface:
         """The structure of the family's coordinates, found and checked once."""
         with np.errstate(all="ignore"):
             here, own = self.problem.e_step(self.like, about_zero=True), self.problem.mixture.own(self.like)
-            return derivatives.structure(self.problem, here, own, self._units, self._base)
+            return derivatives.structure(self.problem, here, own, self.natural_units, self._base)
 
     @cached_property
     def _whole(self):
@@ -203,20 +226,20 @@ class Surface:
         """(p,), by differences of Q (exact in the weights)."""
         if not self._whole:
             return self._by_expected(u)
-        layout, batch = self._structure
         with np.errstate(all="ignore"):
             theta = self.theta(u)
-            here = self.problem.e_step(theta, about_zero=True)
-            g = derivatives.first(lambda v: batch.parts(v, here.stats), self._all(u), layout)
-            if self.jacobian and self._linear is not None:
-                g = g + self._linear
-            g = g[self._free]
-            if self.head:
-                c, w = self._weights(here, theta)
-                g = np.concatenate([(c - c.sum() * w)[:-1], g])
-            if self._has_extra:
-                g = g + gradient(self._extra, u)
-        return g
+            return self.slope(u, theta, self.problem.e_step(theta, about_zero=True), *self._structure)
+
+    def slope(self, u, theta, here, layout, batch):
+        """(p,): the gradient of Q(.; here), of what a surface adds to it too, at u and its theta."""
+        g = derivatives.first(lambda v: batch.parts(v, here.stats), self._all(u), layout)
+        if self.jacobian and self._linear is not None:
+            g = g + self._linear
+        g = g[self._free]
+        if self.head:
+            c, w = self._weights(here, theta)
+            g = np.concatenate([(c - c.sum() * w)[:-1], g])
+        return g + self._extra_slope(u) if self._has_extra else g
 
     def hessian(self, u):
         """(p, p), by Louis' identity; with missing cells by central differences of the gradient."""
@@ -228,20 +251,27 @@ class Surface:
             return 0.5 * (np.array(rows) + np.array(rows).T) / 2e-4
         layout, batch = self._structure
         with np.errstate(all="ignore"):
-            theta, at = self.theta(u), self._all(u)
+            theta = self.theta(u)
             here = self.problem.e_step(theta, about_zero=True)
-            out = derivatives.score_covariance(self.problem, theta, batch, at, layout, self.active)
-            h = self.head
-            out[h:, h:] += derivatives.second(lambda v: batch.parts(v, here.stats), at, layout)
-            if h:
-                c, w = self._weights(here, theta)
-                w = w[:-1]
-                out[:h, :h] -= c.sum() * (np.diag(w) - np.outer(w, w))
-            keep = np.concatenate([np.arange(h), h + self._free])
-            out = out[np.ix_(keep, keep)]
-            if self._has_extra:
-                out = out + self._extra_hessian(u)
-        return out
+            covariance = derivatives.score_covariance(self.problem, theta, batch, self._all(u), layout, self.active)
+            return self.bend(u, theta, here, layout, batch) + self._kept(covariance)
+
+    def bend(self, u, theta, here, layout, batch):
+        """(p, p): the Hessian of Q(.; here), of what a surface adds to it too, at u and its theta."""
+        at, h = self._all(u), self.head
+        out = np.zeros((h + len(at), h + len(at)))
+        out[h:, h:] = derivatives.second(lambda v: batch.parts(v, here.stats), at, layout)
+        if h:
+            c, w = self._weights(here, theta)
+            w = w[:-1]
+            out[:h, :h] = -c.sum() * (np.diag(w) - np.outer(w, w))
+        out = self._kept(out)
+        return out + self._extra_hessian(u) if self._has_extra else out
+
+    def _kept(self, matrix):
+        """The rows and columns of the coordinates that may move."""
+        keep = np.concatenate([np.arange(self.head), self.head + self._free])
+        return matrix[np.ix_(keep, keep)]
 
     # ---- climbing ---------------------------------------------------------------------------
 
@@ -292,6 +322,13 @@ def uphill(hessian, g):
     step = (vector @ ((vector.T @ (g / scale)) / size)) / scale
     longest = np.abs(step).max(initial=0.0)
     return step if longest <= LONGEST else step * (LONGEST / longest)
+
+
+def _put(u, at, v):
+    """u with v at these positions."""
+    out = u.copy()
+    out[at] = v
+    return out
 
 
 def _plain_hessian(f, u, step=3e-4):

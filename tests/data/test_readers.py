@@ -78,6 +78,7 @@ def test_numbers_are_read_to_the_last_bit(write):
     x = rng.normal(size=500) * 10.0 ** rng.integers(-20, 20, size=500)
     assert read_data(write("x\n" + "\n".join(map(repr, x.tolist())))).x[:, 0].tolist() == x.tolist()
 
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -13,14 +13,15 @@ class Coordinates:
         free = [p for p in self.parameters.values() if p.free]
         return np.concatenate([np.ravel(p.support.to_real(theta[p.name])) for p in free] or [np.empty(0)])
 
-    def from_vector(self, u, like):
-        """theta at u; Fixed fields and shapes are taken from the theta `like`."""
+    def from_vector(self, u, like, names=None):
+        """theta at u; Fixed fields and shapes, and those not in `names`, are taken from the theta `like`."""
         theta, at = dict(like), 0
         for p in self.parameters.values():
             if p.free:
                 shape = like[p.name].shape
                 size = int(np.prod(p.support.free(shape)))
-                theta[p.name] = p.support.from_real(u[at : at + size].reshape(p.support.free(shape)), shape)
+                if names is None or p.name in names:
+                    theta[p.name] = p.support.from_real(u[at : at + size].reshape(p.support.free(shape)), shape)
                 at += size
         return theta
 
