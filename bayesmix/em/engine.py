@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bayesmix.errors import InputError
-from bayesmix.spec.climb import gradient
 from bayesmix.spec.constraints import MinWeight, water_fill
 from bayesmix.spec.matrices import clearly_definite
 
@@ -235,8 +234,6 @@ def constrain(problem, here, old, new):
     the hard constraints (SLSQP), soft ones being part of Q (alone, by Newton's method, `em/walls.py`); if Q did not
     rise the old theta stays, so F never falls.
     """
-    from scipy.optimize import minimize
-
     model = problem.mixture
     perm = np.arange(model.components)
     for c in model.constraints:
@@ -246,6 +243,7 @@ def constrain(problem, here, old, new):
     soft = [c for c in model.constraints if not c.hard]
     if not soft and not any((c.value(ordered, np) < 0).any() for c in hard):
         return ordered
+    from bayesmix.em import walls
 
     # Relabelling theta and statistics together leaves everything but the constraints unchanged, so the
     # sorted pair may be compared with the old one.
@@ -255,15 +253,15 @@ def constrain(problem, here, old, new):
         if value > best:
             start, best, here = theta, value, stats
     if not hard:
-        from bayesmix.em import walls
-
         top = walls.ascend(problem, here, start)
         if top is not None:
             return top
+    from scipy.optimize import minimize
+
     walled = replace(problem, mixture=replace(model, constraints=tuple(soft)))
     scale = max(1.0, here.counts.sum())
 
-    units = problem.units
+    units, slope = problem.units, walls.slope(walled, here, start)
 
     def downhill(v):
         value = expected(walled, here, model.from_vector(v * units, start))
@@ -276,7 +274,7 @@ def constrain(problem, here, old, new):
     found = minimize(
         downhill,
         model.vector(start) / units,
-        jac=lambda v: gradient(downhill, v),
+        jac=lambda v: -slope(v) / scale,
         constraints=[{"type": "ineq", "fun": slacks}] if hard else [],
         method="SLSQP",
         options={"maxiter": 100, "ftol": 1e-14},

@@ -1,4 +1,4 @@
-"""The M-step under soft walls: Newton's method on Q, whose derivatives are cheap since Q splits over the components.
+"""M-steps without closed form, under walls: the derivatives of Q are cheap since it splits over the components.
 
 References: Lange (1995), JRSS B 57:425-437 (Newton's method within EM).
 """
@@ -9,22 +9,54 @@ from bayesmix.em.engine import expected
 from bayesmix.em.layout import Layout
 from bayesmix.em.surface import Surface, uphill
 from bayesmix.em.tiles import Batch
+from bayesmix.errors import InputError
+from bayesmix.spec.climb import gradient
 
 STEPS = 30
 SETTLED = 1e-13  # relative rise of Q that is left at its maximum
 
 
+FAILS = (ValueError, IndexError, TypeError, InputError, np.linalg.LinAlgError)  # arrays that are tied to K components
+
+
+def split(problem, theta):
+    """The surface through theta, and what its derivatives are taken by if Q splits over the components."""
+    surface, own = Surface(problem, theta), problem.mixture.own(theta)
+    at = surface.u(theta)[surface.head :]
+    return surface, (Layout.of(problem.mixture, own), Batch.of(problem, own, surface.natural_units, at, divided=True))
+
+
+def slope(problem, here, theta):
+    """The gradient of Q(.; here) as a function of u in natural units, by its parts if they tell the truth at theta."""
+    surface, known = split(problem, theta)
+
+    def q(u):
+        return expected(problem, here, surface.theta(u))
+
+    def by_parts(u):
+        with np.errstate(all="ignore"):
+            return surface.slope(u, surface.theta(u), here, *known)
+
+    u = surface.u(theta)
+    way = np.cos(1.0 + np.arange(len(u)))  # any direction that no symmetry singles out
+    try:
+        g = by_parts(u) if here.origin is None else np.full(len(u), np.nan)
+    except FAILS:
+        g = np.full(len(u), np.nan)
+    straight = (q(u + 6e-6 * way) - q(u - 6e-6 * way)) / 1.2e-5
+    true = abs(g @ way - straight) <= 1e-4 * (np.abs(g * way).sum() + 1.0) + 1e-9 * abs(q(u))
+    return by_parts if true else lambda u: gradient(q, u)
+
+
 def ascend(problem, here, theta):
     """The theta that maximises Q(.; here), soft walls included, near theta; None where Newton's method does not climb.
 
-    That a family takes its components alike is assumed: where it does not, Q does not rise as its derivatives promise.
+    That Q splits over the components is assumed: where it does not, it does not rise as its derivatives promise.
     """
     if here.origin is not None:
         return None
-    model, surface = problem.mixture, Surface(problem, theta)
-    own = model.own(theta)
     try:
-        known = Layout.of(model, own), Batch(problem, own, surface.natural_units, True, True, True)
+        surface, known = split(problem, theta)
         u, value = surface.u(theta), expected(problem, here, theta)
         for _ in range(STEPS):
             with np.errstate(all="ignore"):
@@ -43,6 +75,6 @@ def ascend(problem, here, theta):
             else:
                 return None
             u, value, theta = u + scale * step, new, there
-    except (ValueError, IndexError, TypeError, np.linalg.LinAlgError):
-        return None  # its arrays are tied to K components
+    except FAILS:
+        return None
     return theta

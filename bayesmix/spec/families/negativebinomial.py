@@ -90,7 +90,7 @@ class NegativeBinomial(Family):
         def alpha_slopes(u):
             """d Q / d log alpha and its derivative."""
             a = np.broadcast_to(np.exp(u), mean.shape)
-            gain, curve = (np.stack(part, axis=1) for part in zip(*(s(c) for s, c in zip(sums, a.T, strict=True))))
+            gain, curve = np.stack([s(c) for s, c in zip(sums, a.T, strict=True)], axis=-1)
             here = gain - n * np.log1p(mean / a) + (n * mean - total) / (a + mean)
             there = curve + n * mean / (a * (a + mean)) - (n * mean - total) / (a + mean) ** 2
             first, second = a * here, a * here + a**2 * there
