@@ -6,6 +6,7 @@ import numpy as np
 
 from bayesmix.errors import InputError
 from bayesmix.spec import supports
+from bayesmix.spec.climb import log_slopes, newton_root
 from bayesmix.spec.families.base import ExponentialFamily, parameter
 from bayesmix.spec.priors import (
     LOG_2PI,
@@ -110,7 +111,7 @@ class Gaussian(ExponentialFamily):
 
         m = mean_mode(self.mean, n, s, v, mean)
         kernel = prior.conjugate("inverse gamma" if sd is None else "scale", scale.shape)
-        if m is None or (kernel is None and not isinstance(prior, Fixed)):
+        if m is None or (kernel is None and (prior.turn or prior.unknown)):
             return super().mode(stats, mean=mean, **{name: scale})
         if isinstance(prior, Fixed):
             return {"mean": m, name: scale}
@@ -121,7 +122,9 @@ class Gaussian(ExponentialFamily):
             ss = ss + spread(self.mean.kappa, n.shape) * (m - spread(self.mean.mean, m.shape)) ** 2
         axes = tuple(axis for axis in (0, 1) if scale.shape[axis] != m.shape[axis])
         count, ss = count.sum(axis=axes, keepdims=True), ss.sum(axis=axes, keepdims=True)
-        if sd is None:
+        if kernel is None:
+            new = scale_mode(prior, count, ss, scale, 1 if sd is None else 2)
+        elif sd is None:
             a, b = kernel
             new = _ratio(0.5 * ss + b, 0.5 * count + a, scale)
         else:
@@ -203,6 +206,20 @@ def sd_mode(kernel, count, ss, old):
     # the root of -(count + a)/s + (ss + 2 b)/s^3 - 2 c s = 0, in s^2
     top, mid = ss + 2 * b, count + a
     return np.sqrt(_ratio(2 * top, mid + np.sqrt(mid**2 + 8 * c * top), old**2))
+
+
+def scale_mode(prior, count, ss, old, power):
+    """The conditional mode of a variance (power 1) or standard deviation (2) under any prior, from a sum of squares:
+
+    the root in u = log scale of (power / 2) (ss / scale^power - count) + d log prior / du.
+    """
+    prior_slopes = log_slopes(prior, old.shape)
+
+    def slopes(u):
+        far = 0.5 * power * ss * np.exp(-power * u)
+        return tuple(np.add((far - 0.5 * power * count, -power * far), prior_slopes(u)))
+
+    return np.exp(newton_root(slopes, np.log(old)))
 
 
 def scatter(n, s, q, m):

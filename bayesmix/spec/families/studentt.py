@@ -7,7 +7,7 @@ import numpy as np
 from bayesmix.spec import supports
 from bayesmix.spec.climb import log_slopes, newton_root
 from bayesmix.spec.families.base import Family, parameter
-from bayesmix.spec.families.gaussian import mean_mode, sd_mode, wide_enough
+from bayesmix.spec.families.gaussian import mean_mode, scale_mode, sd_mode, wide_enough
 from bayesmix.spec.gamma_ratios import digamma_difference, log_gamma_ratio
 from bayesmix.spec.priors import ConjugateNormal, Fixed, Gamma, LogNormal, Prior, spread
 from bayesmix.spec.special import polygamma
@@ -113,13 +113,7 @@ def scale_step(prior, kernel, count, ss, old):
     if kernel is not None:
         return np.clip(sd_mode(kernel, count, ss, old), *prior.interval)
 
-    prior_slopes = log_slopes(prior, old.shape)
-
-    def slopes(u):
-        far = ss * np.exp(-2 * u)
-        return tuple(np.add((far - count, -2 * far), prior_slopes(u)))
-
-    return np.exp(newton_root(slopes, np.log(old)))
+    return scale_mode(prior, count, ss, old, 2)
 
 
 def df_step(prior, df, r, delta, p):
