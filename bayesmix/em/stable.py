@@ -10,6 +10,7 @@ leads to remain unseen, whatever the number of restarts.
 References: Good (1953), Biometrika 40:237-264; Clopper & Pearson (1934), Biometrika 26:404-413.
 """
 
+import math
 from dataclasses import dataclass
 
 from bayesmix.errors import InputError
@@ -65,7 +66,12 @@ class Coverage:
 def coverage(modes, restarts, confidence=0.95):
     """The `Coverage` of a census of so many restarts; collapsed restarts count as tries, never as optima."""
     once = sum(m.times_reached == 1 for m in modes if m.kind != "collapsed")
-    upper = 1.0 if once >= restarts else float(betaincinv(once + 1, restarts - once, confidence))
+    if once >= restarts:
+        upper = 1.0
+    elif once == 0:  # the quantiles of Beta(1, N) in closed form, which spares a small fit the import of SciPy
+        upper = -math.expm1(math.log1p(-confidence) / restarts)
+    else:
+        upper = float(betaincinv(once + 1, restarts - once, confidence))
     return Coverage(restarts, once, once / restarts, upper, confidence)
 
 
