@@ -7,9 +7,6 @@ never meet.
 
 The pass is written three times: to be read (`Problem.plain_step`, the oracle of the tests, which alone serves
 families and components that need care), in NumPy for speed (`em/plain.py`), and compiled (`em/fused.py`).
-
-References: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, for the bound on the
-rounding error of a product.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,7 +16,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from bayesmix.em import missing, patterns, plain
-from bayesmix.em.plain import LOG_TINY
+from bayesmix.em.passes import EPS, TOLERANCE, Pass, soften
 from bayesmix.spec.missing import column_means, column_sd
 from bayesmix.spec.missing import patterns as patterns_of
 
@@ -27,26 +24,6 @@ COMPILED = find_spec("numba") is not None
 BLOCK = 4096  # rows per block: large enough for BLAS, small enough for the cache
 WORTH = 50_000  # n K F from which a compiled pass saves more than NumPy's calls cost
 KEEP = 30e6  # bytes of features that are kept from one pass to the next
-EPS = float(np.finfo(float).eps)
-TOLERANCE = 1e-10  # largest rounding error of a component's log density before `logpdf` takes over
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What one E-step yields.
-
-    objective: sum_i weight_i (1/beta) log sum_k exp(beta l_ik); log_likelihood: the same at beta = 1, which hard
-    assignments do not need: NaN where beta is infinite.
-    counts: (K,) sum_i weight_i r_ik. stats: (K, F) r^T Phi, or the responsibilities (n, K) themselves
-    for a family that is not exponential (both weighted by the rows). origin: (K, d) or None; row k of stats is
-    taken of Phi(x - origin_k), which keeps the moments of a narrow component exact.
-    """
-
-    objective: float
-    log_likelihood: float
-    counts: np.ndarray
-    stats: np.ndarray
-    origin: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -367,23 +344,3 @@ class Problem:
             part = part.T if self.weight is None else part.T * self.weight[rows]
             stats += self.moments(part, rows, origin)
         return stats, stats[:, 0].copy()
-
-
-def soften(joint, beta):
-    """Responsibilities r ~ exp(beta l), the row terms (1/beta) log sum exp(beta l), and those at beta = 1.
-
-    The last are NaN where beta is infinite: hard assignments need no exp.
-    """
-    top = joint.max(axis=0)
-    if np.isinf(beta):
-        hard = np.zeros_like(joint)
-        hard[joint.argmax(axis=0), np.arange(joint.shape[1])] = 1.0
-        return hard, top, np.full(len(top), np.nan)
-    e = np.exp(np.maximum(joint - top, LOG_TINY))
-    total = e.sum(axis=0)
-    soft = top + np.log(total)
-    if beta == 1.0:
-        return e / total, soft, soft
-    e = np.exp(np.maximum(beta * (joint - top), LOG_TINY))
-    total = e.sum(axis=0)
-    return e / total, top + np.log(total) / beta, soft

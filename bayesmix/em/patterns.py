@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayesmix.em.passes import TOLERANCE, Pass, soften
+
 ROWS = 4096  # rows whose responsibilities are formed at once
 NUMBERS = 2**22  # entries of the padded matrices that are formed at once (32 MiB)
 
@@ -61,8 +63,6 @@ class Sorted:
 
 def weights(problem, theta):
     """W of every pattern, (P, K, F), its log mixing weight on the constant feature, and where rounding is too large."""
-    from bayesmix.em.kernel import TOLERANCE
-
     rows, model = problem.sorted, problem.mixture
     groups = rows.groups(model.components)
     W = np.concatenate([model.family.pattern_weights(np, rows.seen[g], **model.own(theta)) for g in groups])
@@ -89,8 +89,6 @@ def scores(problem, theta, W, rough, batch):
 
 def e_step(problem, theta, beta):
     """The Pass over all rows, its statistics completed."""
-    from bayesmix.em.kernel import Pass, soften
-
     rows = problem.sorted
     W, rough = weights(problem, theta)
     stats, counts, objective, log_likelihood = np.zeros_like(W), np.zeros(W.shape[1]), 0.0, 0.0
@@ -118,8 +116,6 @@ def complete(problem, stats, theta):
 
 def responsibilities(problem, theta):
     """r (n, K) at stiffness 1 and the row terms (n,)."""
-    from bayesmix.em.kernel import soften
-
     rows = problem.sorted
     W, rough = weights(problem, theta)
     r, term = np.empty((len(problem.x), W.shape[1])), np.empty(len(problem.x))

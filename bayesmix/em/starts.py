@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmix.em.engine import change, m_step
-from bayesmix.em.kernel import Pass
+from bayesmix.em.passes import Pass
 from bayesmix.errors import InputError
 from bayesmix.spec.missing import column_means
 

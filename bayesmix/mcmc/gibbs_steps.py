@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayesmix.em import kernel
-from bayesmix.em.kernel import LOG_TINY
+from bayesmix.em.plain import LOG_TINY
 from bayesmix.errors import InputError
 from bayesmix.spec.families.composite import Composite
 from bayesmix.spec.priors import Fixed

@@ -109,11 +109,12 @@ def newton_root(slopes, u, low=-80.0, high=80.0):
             step = -slope / curve
             if (curve < 0).all() and np.abs(step).max(initial=0.0) <= NEAR:
                 return np.clip(u + step, low, high)
-            step = np.where(np.isfinite(slope) & (curve < 0), step, np.sign(slope) * LONGEST)
-        left, right = np.where(slope > 0, u, left), np.where(slope < 0, u, right)
-        new = u + np.clip(np.nan_to_num(step), -LONGEST, LONGEST)
-        middle = ((new <= left) & (left > low)) | ((new >= right) & (right < high)) | (i > 20)
-        new = np.where(middle & (slope != 0) & (left > low) & (right < high), 0.5 * (left + right), new)
+            left, right = np.where(slope > 0, u, left), np.where(slope < 0, u, right)
+            held = (left > low) & (right < high)
+            trusted = np.isfinite(slope) & (curve < 0) & (held | (i < 5))  # else, in a tail, it would creep
+            step = np.clip(np.nan_to_num(np.where(trusted, step, np.sign(slope) * LONGEST)), -LONGEST, LONGEST)
+        new = u + step
+        new = np.where(held & (slope != 0) & ((new <= left) | (new >= right) | (i > 20)), 0.5 * (left + right), new)
         new = np.clip(new, low, high)
         still = (np.abs(new - u) <= NEAR).all()
         u = new
