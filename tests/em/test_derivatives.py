@@ -9,6 +9,7 @@ import bayesmix as bm
 from bayesmix.em import derivatives, modes, plain, surface
 from bayesmix.em.kernel import Problem
 from bayesmix.em.surface import Surface
+from bayesmix.spec.climb import gradient
 from bayesmix.spec.matrices import clearly_definite
 
 SHARED = bm.MvGaussian(mean=bm.Normal(0, 5), cov=bm.InverseWishart(4, np.eye(2)), shared=True)
@@ -81,9 +82,16 @@ def test_the_rest_of_the_hessian_against_differences(model):
     problem = Problem.of(model.resolve(data), data)
     where = Surface(problem, problem.mixture.draw_prior(rng, 3), jacobian=True)
     u = where.u(where.like)
-    wanted = surface._plain_hessian(where._extra, u)
+    total = sum(c.logp(where.theta(u)) for c in where._soft) + where._log_jacobian(where._all(u))
+
+    def rest(v):
+        return where._soft_walls(v) + where._log_jacobian(where._all(v))
+
+    assert rest(u) == pytest.approx(total, rel=1e-13)
+    np.testing.assert_allclose(where._extra_slope(u), gradient(rest, u), rtol=1e-7, atol=1e-7)
+    wanted = surface._plain_hessian(rest, u)
     # second differences of a number of size s with step 3e-4 are known to 4 eps s / 1e-7, and to step^2
-    atol = 4 * 2.2e-16 * abs(where._extra(u)) / 9e-8 * 10 + 1e-5
+    atol = 4 * 2.2e-16 * abs(total) / 9e-8 * 10 + 1e-5
     np.testing.assert_allclose(where._extra_hessian(u), wanted, atol=atol)
     assert np.abs(wanted).max() > 100 * atol
 
