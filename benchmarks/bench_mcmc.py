@@ -141,6 +141,7 @@ def ours(task, name, seeds, tune, draws):
     job = Job(
         model if name == "gibbs" else model.to_pymc(task.data), task.data, starts, chain_seeds, draws, tune, None, 2,
         model.components * task.data.n, modes=[em.optima[h].theta for h in homes] * len(seeds),
+        optimum=em.optima[0],
     )  # fmt: skip
     sampler = SAMPLERS[name](job)
     if name == "gibbs":  # numba's share of the compilation

@@ -156,7 +156,7 @@ def posterior(model, data, rng, draws, thin, tune, sampler):
     problem, start = Problem.of(model, data), model.draw_prior(rng, data.d)
     refuse(problem)
     job = Job(model, data, [start], np.array([seed]), draws * thin, tune, 0.9, 1, model.components * data.n)
-    fields = {name: value[thin - 1 :: thin] for name, value in chain(problem, start, seed, job).items()}
+    fields = {name: value[thin - 1 :: thin] for name, value in chain(problem, start, seed, job).draws.items()}
     known = {name: value for name, value in start.items() if name not in fields}
     return fields | {name: np.broadcast_to(v, (draws, *v.shape)) for name, v in known.items()}
 

@@ -32,6 +32,8 @@ class Job:
     size: int  # rows x components
     permutation_moves: bool = False
     modes: list | None = None  # theta of the optimum that each chain starts near, where there is one
+    optimum: object = None  # the best optimum of the EM census, where there is one
+    marginal_steps: bool | None = None  # for Gibbs: as in `fit_mcmc`
 
 
 @dataclass(frozen=True)

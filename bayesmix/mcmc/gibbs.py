@@ -16,6 +16,7 @@ from bayesmix.errors import InputError
 from bayesmix.mcmc.chains import Chain, Sampler
 from bayesmix.mcmc.gibbs_steps import sorted_away, sweep
 from bayesmix.mcmc.gibbs_whole import Whole
+from bayesmix.mcmc.proposal import marginal
 
 PARALLEL = 20_000  # rows x components above which chains that NumPy draws run in worker processes
 LOOK = 50  # sweeps between two looks at whether to stop
@@ -26,14 +27,17 @@ def gibbs_sampler(job):
     problem = Problem.of(job.model, job.data)
     refuse(problem, problem.inward(job.starts[0]))
 
-    def one(number, stop, tick):
-        return Chain(chain(problem, job.starts[number], job.seeds[number], job, stop, tick))
+    whole, how = Whole.of(problem), {}
+    proposal, how["marginal_steps"] = marginal(whole, job.optimum, generator(job), job.marginal_steps)
 
-    if Whole.of(problem) is not None:
-        return Sampler(one, {}, workers=job.workers)
+    def one(number, stop, tick):
+        return chain(problem, job.starts[number], job.seeds[number], job, stop, tick, proposal)
+
+    if whole is not None:
+        return Sampler(one, how, workers=job.workers)
     large = job.workers > 1 and job.size > PARALLEL
     numpy_only = not kernel.COMPILED or problem.weight is not None or problem.parts is not None
-    return Sampler(one, {}, workers=job.workers if large else 1, processes=large and numpy_only)
+    return Sampler(one, how, workers=job.workers if large else 1, processes=large and numpy_only)
 
 
 def refuse(problem, theta=None):
@@ -73,13 +77,22 @@ def refuse(problem, theta=None):
             )
 
 
-def chain(problem, theta, seed, job, stop=None, tick=None):
-    """field -> (draws, ...) of one chain, in the coordinates of the data; stop and tick as in `mcmc.chains`."""
+def generator(job):
+    """The random numbers of what is done once for all chains."""
+    return np.random.default_rng([int(seed) for seed in job.seeds] + [1])
+
+
+def chain(problem, theta, seed, job, stop=None, tick=None, proposal=None):
+    """The Chain from a theta, in the coordinates of the data; stop and tick as in `mcmc.chains`.
+
+    proposal: of the marginal step, where every sweep takes one (`mcmc.proposal`).
+    """
     rng = np.random.default_rng(int(seed))
-    theta, count, whole = problem.inward(theta), job.tune + job.draws, Whole.of(problem)
+    theta, count, whole, stats = problem.inward(theta), job.tune + job.draws, Whole.of(problem), {}
     if whole is not None:
-        draws = whole.chain(theta, rng, count, stop, tick)
+        draws, accepted = whole.chain(theta, rng, count, stop, tick, proposal)
         draws = {name: value[job.tune :] for name, value in draws.items()}
+        stats = {"marginal_accepted": accepted[job.tune :]} if proposal is not None else {}
     else:
         kept = []
         for step in range(count):
@@ -93,11 +106,11 @@ def chain(problem, theta, seed, job, stop=None, tick=None):
                     break
         draws = {name: np.stack([t[name] for t in kept]) for name in theta} if kept else {}
     if not len(draws.get("weight", ())):
-        return {}
+        return Chain({})
     if job.permutation_moves:
         draws = permuted(problem, draws, rng)
     draws = problem.outward(sort(problem, draws))
-    return {name: value for name, value in draws.items() if not problem.mixture.is_constant(name)}
+    return Chain({name: value for name, value in draws.items() if not problem.mixture.is_constant(name)}, stats)
 
 
 def sort(problem, draws):

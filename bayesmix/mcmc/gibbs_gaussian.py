@@ -1,10 +1,7 @@
-"""Whole Gibbs sweeps, compiled, for Gaussian components under conjugate priors.
+"""The steps of a Gibbs sweep, compiled, for Gaussian components under conjugate priors (the sweep: `gibbs_sweeps`).
 
-At a few hundred rows a sweep costs microseconds and Python's own work a hundred times that. The steps are those
-of `gibbs_steps.sweep` with `Gaussian.conditional` and `MvGaussian.conditional`, from the same generator in the same
-order: the chains are equal to rounding, and tested so. Wherever a step needs care (a component too narrow for
-moments about the centre, weights that redrawing does not bring above their floor, a scatter that rounding has
-left singular) the kernel hands that step to Python and goes on after it.
+They are those of `gibbs_steps.sweep` with `Gaussian.conditional` and `MvGaussian.conditional`, from the same generator
+in the same order.
 
 References: Gelman et al. (2013), Bayesian Data Analysis, sections 3.3, 3.6 and 11.6; Smith & Hocking (1972),
 Applied Statistics 21:341-345, for Bartlett's decomposition.
@@ -15,12 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from bayesmix.em.fused import size_of_scratch, up2, up4
-from bayesmix.mcmc.gibbs_rows import draw_rows
-
 DIAGONAL, FULL = 2, 3  # as in fused.KINDS
 FIXED, NORMAL, CONJUGATE = range(3)  # what the prior of the mean is
-DONE, SWEEP, WEIGHT, FAMILY = range(4)  # what Python has to do: nothing, the sweep, weights and family, the family
 CLEAR = 1e-9  # part of a moment about the centre that must be left of a variance after regression on the others
 LOG_2PI = np.log(2 * np.pi)
 
@@ -290,32 +283,3 @@ def draw_means(law, stats, wide, mean, cov, P, rng):
                 mean[k, i] = 0.0
                 for j in range(i, d):
                     mean[k, i] += inv[i, j] * z[k, j]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def sweeps(kind, x, label, law, rng, first, last, weight, mean, scale, P, log_det, stats, kept):
-    """Sweeps first, first + 1, ..., last - 1, theta in place: (the sweep that stopped, what is left of it).
-
-    kept: the weights, means and scales after each sweep, each flat, (sweeps, size).
-    """
-    K, F = len(mean), len(law.largest)
-    wide = up4(F)
-    W, scratch, new = np.zeros(up2(K) * wide), np.empty(size_of_scratch(K, F)), np.empty(K)
-    for at in range(first, last):
-        if not natural(kind, law, weight, mean, scale, P, log_det, W, wide):
-            return at, SWEEP
-        for i in range(len(stats)):
-            stats[i] = 0.0
-        draw_rows(kind, x, W, K, F, F, label, rng, scratch, stats)
-        if law.weight_free:
-            if not draw_weight(law, stats, wide, new, rng):
-                return at, WEIGHT
-            copy(new, weight)
-        if kind == DIAGONAL:
-            draw_diagonal(law, stats, wide, mean, scale, rng)
-        elif not draw_full(law, stats, wide, mean, scale, P, log_det, rng):
-            return at, FAMILY
-        copy(weight, kept[0][at])
-        copy(mean.ravel(), kept[1][at])
-        copy(scale.ravel(), kept[2][at])
-    return last, DONE

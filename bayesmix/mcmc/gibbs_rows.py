@@ -14,6 +14,7 @@ from bayesmix.em.fused import (
     EXCLUDED,
     KINDS,
     LOG_TINY,
+    NONE,
     NONE_2D,
     ROWS,
     STRIDE,
@@ -21,6 +22,7 @@ from bayesmix.em.fused import (
     features,
     scores,
     size_of_scratch,
+    sum_logs,
 )
 from bayesmix.em.vector import FAST, exp, get, put, up2, up4
 
@@ -65,11 +67,13 @@ def one_hot(joint, K, top):
 
 
 @njit(cache=True, error_model="numpy")
-def draw_rows(kind, x, W, K, F, used, log_label, rng, scratch, stats):
+def draw_rows(kind, x, W, K, F, used, log_label, rng, scratch, stats, measure):
     """stats (flat, (up2(K), up4(F))) += z^T Phi of all rows, z drawn given W = natural(theta), log weights added.
 
     Features from `used` on have the same weights in every component, so that they move no allocation.
+    Returns the log likelihood, z summed out, without what those features add; 0 where it is not to be measured.
     """
+    log_likelihood = 0.0
     n, wide, high = x.shape[1], up4(F), up2(K)
     phi, joint = scratch[: wide * STRIDE], scratch[wide * STRIDE : (wide + high) * STRIDE]
     top = scratch[(wide + high) * STRIDE : (wide + high + 1) * STRIDE]
@@ -79,16 +83,21 @@ def draw_rows(kind, x, W, K, F, used, log_label, rng, scratch, stats):
         features(kind, x, at, m, phi)
         scores(W, K, wide, up4(used), phi, joint)
         cumulate(joint, K, log_label, at, m, top)
+        if measure:
+            for i in range(m):
+                log_likelihood += get(top, i)
+            log_likelihood += sum_logs(joint[(K - 1) * STRIDE : K * STRIDE], NONE, at, m)
         thresholds(joint, K, m, top, rng)
         one_hot(joint, K, top)
         joint[K * STRIDE :] = 0.0
         collect(K, wide, phi, joint, stats)
+    return log_likelihood
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def one_pass(kind, x, W, K, F, used, log_label, rng, stats):
     """`draw_rows` with scratch memory of its own."""
-    draw_rows(kind, x, W, K, F, used, log_label, rng, np.empty(size_of_scratch(K, F)), stats)
+    draw_rows(kind, x, W, K, F, used, log_label, rng, np.empty(size_of_scratch(K, F)), stats, False)
 
 
 def allocate(problem, W, log_weight, rng):

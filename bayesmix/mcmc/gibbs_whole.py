@@ -1,6 +1,8 @@
 """Which problems the compiled Gibbs sweeps serve, and how their chains get in and out."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,53 +39,80 @@ class Whole:
         law = priors(problem, name)
         return None if law is None else cls(problem, name, law)
 
-    def chain(self, theta, rng, count, stop=None, tick=None):
-        """field -> (count, ...) after each sweep from theta, in centred coordinates; fewer once `stop` is set."""
-        from bayesmix.em.fused import NONE_2D, up2, up4
-        from bayesmix.mcmc import gibbs_gaussian as compiled
+    @cached_property
+    def numbers(self):
+        """The priors, as the compiled code takes them."""
+        from bayesmix.mcmc.gibbs_gaussian import Law
+
+        return Law(*self.law)
+
+    @property
+    def kind(self):
+        """Which features the rows have."""
+        from bayesmix.mcmc.gibbs_gaussian import DIAGONAL, FULL
+
+        return FULL if self.scale == "cov" else DIAGONAL
+
+    @property
+    def rows(self):
+        """The columns of x and the labels, as the compiled code takes them."""
+        from bayesmix.em.fused import NONE_2D
         from bayesmix.mcmc.gibbs_rows import fixed
 
-        problem, full = self.problem, self.scale == "cov"
+        label = NONE_2D if self.problem.log_label is None else self.problem.log_label
+        return fixed(self.problem.columns), fixed(label)
+
+    def state(self, theta):
+        """The State of a theta in centred coordinates."""
+        return State.of(theta, self.scale)
+
+    def chain(self, theta, rng, count, stop=None, tick=None, proposal=None):
+        """(field -> (count, ...) after each sweep from theta, in centred coordinates; which marginal steps moved).
+
+        Both are shorter once `stop` is set. proposal: as `proposal.marginal` gives it.
+        """
+        from bayesmix.em.fused import up2, up4
+        from bayesmix.mcmc.gibbs_marginal import NO_PROPOSAL
+        from bayesmix.mcmc.gibbs_sweeps import DONE, sweeps
+
+        problem, law, state, rows = self.problem, self.numbers, self.state(theta), self.rows
         K, F = problem.mixture.components, problem.feature_count
-        law, state = compiled.Law(*self.law), State.of(theta, self.scale)
-        label = NONE_2D if problem.log_label is None else problem.log_label
-        kind = compiled.FULL if full else compiled.DIAGONAL
-        stats = np.empty((up2(K), up4(F)))
+        stats, accepted = np.empty((up2(K), up4(F))), np.zeros(count, dtype=bool)
         kept = tuple(np.empty((count, v.size)) for v in (state.weight, state.mean, state.scale))
         step = max(1, int(AT_ONCE / (len(problem.x) * K * F + FEW)))
         done = 0
         while done < count:
             if stop is not None and stop.is_set():
                 break
-            done, left = compiled.sweeps(
-                kind, fixed(problem.columns), fixed(label), law, rng, done, min(done + step, count),
-                state.weight, state.mean, state.scale, state.P, state.log_det, stats.ravel(), kept,
+            done, left = sweeps(
+                self.kind, *rows, law, proposal or NO_PROPOSAL, rng, done, min(done + step, count), *state,
+                stats.ravel(), kept, accepted,
             )  # fmt: skip
-            if left != compiled.DONE:
+            if left != DONE:
                 theta = self.finish(state.theta(self.scale), stats[:K, :F], left, rng)
-                state = State.of(theta, self.scale)
+                state = self.state(theta)
                 for into, value in zip(kept, (state.weight, state.mean, state.scale), strict=True):
                     into[done] = value.ravel()
                 done += 1
             if tick is not None:
                 tick(done / count)
         names = ("weight", "mean", self.scale)
-        return {n: flat[:done].reshape(done, *theta[n].shape) for n, flat in zip(names, kept, strict=True)}
+        draws = {n: flat[:done].reshape(done, *theta[n].shape) for n, flat in zip(names, kept, strict=True)}
+        return draws, accepted[:done]
 
     def finish(self, theta, stats, left, rng):
         """theta after the sweep that the compiled code could not finish."""
-        from bayesmix.mcmc import gibbs_gaussian as compiled
+        from bayesmix.mcmc.gibbs_sweeps import SWEEP, WEIGHT
 
-        if left == compiled.SWEEP:
+        if left == SWEEP:
             return sweep(self.problem, theta, rng)
-        if left == compiled.WEIGHT:
-            law = compiled.Law(*self.law)
-            theta = theta | {"weight": exchange(stats[:, 0] + law.weight, theta["weight"], law.floor, rng)}
+        if left == WEIGHT:
+            a = stats[:, 0] + self.numbers.weight
+            theta = theta | {"weight": exchange(a, theta["weight"], self.numbers.floor, rng)}
         return {"weight": theta["weight"], **draw_family(self.problem, stats, theta, rng)}
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """theta as the compiled sweeps change it in place, with the inverses of full covariances."""
 
     weight: np.ndarray

@@ -44,6 +44,7 @@ def fit_mcmc(
     workers=2,
     progress=None,
     permutation_moves=False,
+    marginal_steps=None,
     checkpoint=None,
 ):
     """The posterior by NUTS or by Gibbs, with the EM census it started from.
@@ -72,6 +73,10 @@ def fit_mcmc(
             progress(chains done, chains), where a running chain counts by its share.
         permutation_moves: for "gibbs", relabel the exchangeable components at random after every sweep, so that
             the chains visit all labellings.
+        marginal_steps: for "gibbs", one Metropolis step per sweep on the posterior with the allocations summed out,
+            which overlapping groups need (Gaussian components, at most 20 parameters). None: where a pilot says that
+            it pays; True: wherever it can be had; False: never. What was decided and why is recorded, and which
+            steps moved (`sample_stats["marginal_accepted"]`).
         checkpoint: a folder, to which each chain is written as it finishes. The same call again (or
             `resume(folder)`) runs only the chains that are missing and returns the fit that an uninterrupted run
             would have given.
@@ -90,6 +95,8 @@ def fit_mcmc(
     REQUIRED.get(sampler, lambda data: None)(data)
     if permutation_moves and sampler != "gibbs":
         raise InputError(f'fit_mcmc(permutation_moves=True): only sampler="gibbs" has them, not {sampler!r}.')
+    if marginal_steps is not None and sampler != "gibbs":
+        raise InputError(f'fit_mcmc(marginal_steps=...): only sampler="gibbs" has them, not {sampler!r}.')
     if start is not None and not isinstance(start, Fit | dict | list | tuple) and start != "prior":
         raise InputError(f'fit_mcmc(start={start!r}): expected an EM fit, "prior", a theta, one per chain, or None.')
     fresh = int(np.random.SeedSequence().entropy % 2**32)
@@ -99,7 +106,8 @@ def fit_mcmc(
     asked = {
         "model": fingerprint(model), "data": fingerprint(data), "sampler": sampler, "draws": int(draws),
         "tune": int(tune), "chains": int(chains), "target_accept": target_accept,
-        "permutation_moves": permutation_moves, "start": said_start(start), "seed": None if seed is None else int(seed),
+        "permutation_moves": permutation_moves, "marginal_steps": marginal_steps, "start": said_start(start),
+        "seed": None if seed is None else int(seed),
     }  # fmt: skip
     box = None if checkpoint is None else Checkpoint.open(checkpoint, asked, fresh)
     asked = box.asked if box else asked | {"seed": fresh if seed is None else int(seed)}
@@ -140,7 +148,8 @@ def run(model, data, asked, start, box, workers, progress):
         model if gibbs else model.to_pymc(data, latent_of(asked["sampler"])), data, starts,
         np.random.SeedSequence(int(chain_seed)).generate_state(chains), asked["draws"], asked["tune"],
         asked["target_accept"], workers, model.components * data.n, asked["permutation_moves"],
-        None if em is None else [em.optima[h].theta for h in homes],
+        *((None, None) if em is None else ([em.optima[h].theta for h in homes], em.optima[0])),
+        asked["marginal_steps"],
     )  # fmt: skip
     done = box.chains() if box else {}
     sampler = SAMPLERS[asked["sampler"]](job)

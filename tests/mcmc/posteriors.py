@@ -16,7 +16,7 @@ def gibbs_draws(model, data, draws, chains=4, tune=500, seed=5):
     for one in range(chains):
         start = model.draw_prior(rng, data.d)
         job = Job(model, data, [start], np.array([one]), draws, tune, 0.9, 1, model.components * data.n)
-        drawn = chain(problem, start, 1000 * seed + one, job)
+        drawn = chain(problem, start, 1000 * seed + one, job).draws
         known = {n: np.broadcast_to(v, (draws, *v.shape)) for n, v in start.items() if n not in drawn}
         parts.append(drawn | known)
     return {name: np.stack([p[name] for p in parts]) for name in parts[0]}

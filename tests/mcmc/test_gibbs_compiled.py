@@ -28,7 +28,7 @@ def both(model, data, sweeps=SWEEPS, seed=1, theta=None):
     whole = Whole.of(problem)
     assert whole is not None, "the compiled sweeps should serve this model"
     theta = problem.inward(theta or model.draw_prior(np.random.default_rng(seed), data.d))
-    fast = whole.chain(theta, np.random.default_rng(seed), sweeps, Event())
+    fast, _ = whole.chain(theta, np.random.default_rng(seed), sweeps, Event())
     rng, slow = np.random.default_rng(seed), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "COMPILED", False)

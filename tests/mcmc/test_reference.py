@@ -14,9 +14,8 @@ def galaxy_model():
     return bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 3, weight=bm.Dirichlet(1.0))
 
 
-def test_galaxies_by_gibbs(golden, galaxies):
-    ref, model = golden("refpost_galaxies_chib_K3"), galaxy_model()
-    fields = gibbs_draws(model, galaxies, 50_000)
+def galaxies_against(ref, fields):
+    """Draws of P1 against the parameters of its reference."""
     order = np.argsort(fields["mean"][..., 0], axis=-1)
     values = {
         "omu": np.take_along_axis(fields["mean"][..., 0], order, axis=-1),
@@ -27,6 +26,12 @@ def test_galaxies_by_gibbs(golden, galaxies):
     }
     for name, value in values.items():
         near(value, ref[name]["value"], name, error=np.array(ref[name]["mcse"]))
+
+
+def test_galaxies_by_gibbs(golden, galaxies):
+    ref, model = golden("refpost_galaxies_chib_K3"), galaxy_model()
+    fields = gibbs_draws(model, galaxies, 50_000)
+    galaxies_against(ref, fields)
     some = thinned(fields, 100)
     r, rows = responsibilities(model, galaxies, some)
     near(rows.sum(axis=-1), ref["ll"]["value"], "log likelihood", error=ref["ll"]["mcse"])
@@ -40,6 +45,15 @@ def test_galaxies_by_gibbs(golden, galaxies):
         other = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 10)), 3)
         near(np.sort(gibbs_draws(other, galaxies, 5000)["mean"][..., 0], axis=-1), ref["omu"]["value"], "means",
              error=np.array(ref["omu"]["mcse"]))  # fmt: skip
+
+
+@certify
+def test_galaxies_by_nuts_and_by_gibbs_with_marginal_steps(golden, galaxies):
+    ref, model = golden("refpost_galaxies_chib_K3"), galaxy_model()
+    for sampler, draws in (("nutpie", 5000), ("gibbs", 20_000)):
+        fit = bm.fit_mcmc(model, galaxies, draws=draws, tune=1000, seed=6, sampler=sampler)
+        galaxies_against(ref, fit.draws)
+    assert fit.settings["marginal_steps"].startswith("yes")
 
 
 def heights(davis, known):
@@ -65,6 +79,14 @@ def test_davis_heights_by_gibbs(golden, davis, known, draws, step):
     if ref["P_male"] is not None:
         r, _ = responsibilities(model, data, thinned(fields, step))
         near(r[..., 1], ref["P_male"], "p(male)", error=ref["P_male_max_mcse"])
+
+
+@certify
+@pytest.mark.parametrize("known", [200, 0])
+def test_davis_heights_by_nuts(golden, davis, known):
+    ref = golden("refpost_davis_heights")["results"]["supervised" if known else "unsupervised"]
+    fit = bm.fit_mcmc(*heights(davis, known), draws=4000, tune=1000, seed=8)
+    near(of_heights(fit.draws), ref["mean"], "posterior means", error=np.array(ref["mcse"]))
 
 
 @certify
