@@ -98,14 +98,9 @@ class DrawsEvidence:
         if self.probabilities is None and material.allocations is None:
             return None
         some = np.unique(np.linspace(0, material.T - 1, min(components.DRAWS, material.T)).astype(int))
-        counts, told, top = [], [], []
-        for t in some:
-            r = np.eye(material.K)[material.allocations[t]] if self.probabilities is None else self.probabilities[t]
-            n = r.sum(axis=0)
-            counts.append(n)
-            told.append(components.least_told(r, n))
-            top.append(r.max(axis=0) / np.where(n > 0, n, 1.0))
-        return components.Components(np.array(counts), np.array(told), np.array(top))
+        rows = (np.eye(material.K)[material.allocations[t]] if self.probabilities is None else self.probabilities[t]
+                for t in some)  # fmt: skip
+        return components.components_of(rows, some // self.shape[1])
 
 
 def diagnose_draws(

@@ -13,10 +13,11 @@ def sizes(K, n, rng):
     return np.maximum((share / share.sum() * n).astype(int), 4)
 
 
-def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=()):
+def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=(), each=4, d=6):
     """(model, data): K groups that are `apart` within-group standard deviations apart, or as far as the family allows.
 
     components: of the model, K when left out. alpha: the concentration of the Dirichlet prior of the weights.
+    each: binary columns that are on in one group. d: columns of categories.
     """
     z = np.repeat(np.arange(K), sizes(K, n, rng))
     m = len(z)
@@ -43,11 +44,11 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
         x = rng.poisson(root[z] ** 2).astype(float)
         return bm.Mixture(bm.Poisson(rate=bm.Gamma(1.0, 2 / root[-1] ** 2)), **rest), bm.Data(x)
     if kind == "bernoulli":
-        on = np.kron(np.eye(K), np.ones(4)) > 0
-        x = (rng.random((m, 4 * K)) < np.where(on, 0.9, 0.1)[z]).astype(float)
+        on = np.kron(np.eye(K), np.ones(each)) > 0
+        x = (rng.random((m, each * K)) < np.where(on, 0.9, 0.1)[z]).astype(float)
         return bm.Mixture(bm.Bernoulli(prob=bm.Beta(1.5, 1.5)), **rest), bm.Data(x)
     if kind == "categorical":
-        d, levels = 6, K + 1
+        levels = K + 1
         p = 0.1 / K * np.ones((K, levels)) + (0.9 - 0.1 / K) * np.eye(K, levels)
         p /= p.sum(axis=1, keepdims=True)
         x = np.stack([[rng.choice(levels, p=p[k]) for _ in range(d)] for k in z]).astype(float)

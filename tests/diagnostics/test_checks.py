@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 import bayesmix as bm
+from bayesmix.diagnostics.checks.convergence import convergence
 from bayesmix.diagnostics.checks.degenerate import CARRIES, SOME, degenerate
+from bayesmix.diagnostics.checks.scattered import scattered
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
 from bayesmix.diagnostics.components import Components
@@ -34,7 +36,8 @@ def evidence(home, share, se=0.0, kinds=None, counts=None):
     })  # fmt: skip
     pairs = list(np.ndindex(*home.shape))
     some = np.ones(len(pairs))
-    components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None])
+    chain = np.array([c for c, _ in pairs])
+    components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None], chain)
     return SimpleNamespace(
         sampled=True, matching=matched, masses=masses, shares=masses["share"].to_numpy(), shape=home.shape,
         regions_of_chains=matched.seats, components=components, some=pairs,
@@ -76,18 +79,49 @@ def test_light_regions_without_a_chain_count_together():
     "empty,verdict", [(SOME - 0.025, None), (SOME + 0.025, "undecided"), (CARRIES + 0.025, "degenerate")]
 )
 def test_a_spare_component_in_a_share_of_the_draws(empty, verdict):
-    counts = np.where(np.arange(160) < round(160 * empty), 0.5, 9.0)
+    counts = np.where(np.arange(160) % 40 < round(40 * empty), 0.5, 9.0)
     found = degenerate(evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts))
     assert (found.verdict if found else None) == verdict
+
+
+@pytest.mark.parametrize("chains,verdict", [(4, "degenerate"), (3, "undecided")])
+def test_a_spare_component_in_some_of_the_chains(chains, verdict):
+    """In all draws of three chains and none of the fourth: 75 % ± 25 %, which does not show that it is most draws."""
+    counts = np.where(np.arange(160) < 40 * chains, 0.5, 9.0)
+    found = degenerate(evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts))
+    assert found.verdict == verdict
+    assert ("(± 25%)" in found.sentence) is (chains == 3)
+
+
+@pytest.mark.parametrize("optima,verdict", [(3, None), (60, "undecided")])
+def test_draws_scattered_over_many_optima(optima, verdict):
+    """Three optima of a third of the draws each, or sixty that were met once or twice."""
+    home = np.arange(100).reshape(4, 25) % optima
+    found = scattered(evidence(home, np.full(optima, 1 / optima)))
+    assert (found.verdict if found else None) == verdict
+    assert found is None or "100 draws to 60 different optima" in found.sentence
+
+
+def test_a_chain_that_stays_in_no_region_is_compared_with_all():
+    """Half of the checkpoints make a seat. A wandering chain is no region of its own, and no reason for modes."""
+    home = np.zeros((4, 40), dtype=int)
+    home[3] = np.repeat([1, 2, 3, 4], 10)
+    state = evidence(home, [1.0, 0.0, 0.0, 0.0, 0.0])
+    assert state.regions_of_chains.tolist() == [0, 0, 0, -1]
+    value = np.random.default_rng(0).normal(size=(4, 40)) + 9 * (np.arange(4) == 3)[:, None]
+    state.invariants, state.table = {"log posterior": value}, None
+    assert convergence(state).verdict == "not converged"
+    home[3] = np.repeat([1, 2], 20)
+    assert evidence(home, [1.0, 0.0, 0.0]).regions_of_chains.tolist() == [0, 0, 0, 1]
 
 
 def test_chains_stuck_where_there_is_no_mass_say_nothing_about_spare_components():
     """All draws with an empty component are of an optimum of no mass; of one with mass they are the result."""
     home, counts = np.repeat([[0], [1], [1], [1]], 10, axis=1), np.repeat([9.0, 0.5, 0.5, 0.5], 10)
     assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)) is None
-    assert degenerate(evidence(home, [0.5, 0.5], counts=counts)).verdict == "degenerate"
+    assert degenerate(evidence(home, [0.5, 0.5], counts=counts)).verdict == "undecided"  # chains differ
     unknown = evidence(home, [1.0, np.nan], kinds=["interior", "empty component"], counts=counts)
-    assert degenerate(unknown).verdict == "degenerate"
+    assert degenerate(unknown).verdict == "undecided"
 
 
 def test_what_was_visited_without_a_known_mass_counts():

@@ -16,6 +16,7 @@ from bayesmix.diagnostics.checks import (  # noqa: F401
     labels_against_order,
     order,
     prior_conflict,
+    scattered,
     several_modes,
     switching,
     tree_depth,

@@ -12,7 +12,10 @@ GOOD_R_HAT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16:667-718
 
 @check
 def convergence(evidence):
-    """Chain means of the invariants, within regions, against 5 combined MCSE; and their R-hat."""
+    """Chain means of the invariants, within regions, against 5 combined MCSE; and their R-hat.
+
+    A chain that stays in no region is compared with all others.
+    """
     if not evidence.sampled:
         return None
     where, worst, largest = evidence.regions_of_chains, (0.0, "", 0, 0), (1.0, "")
@@ -22,10 +25,11 @@ def convergence(evidence):
         for a in range(len(mean)):
             for b in range(a):
                 apart = np.hypot(mcse[a], mcse[b])
-                if where[a] == where[b] and apart > 0:
+                if (where[a] == where[b] or min(where[a], where[b]) < 0) and apart > 0:
                     worst = max(worst, (float(abs(mean[a] - mean[b]) / apart), name, b, a))
         for region in np.unique(where):
-            largest = max(largest, (np.nan_to_num(r_hat(value[where == region]), nan=1.0), name))
+            own = (where == region) | (where < 0)
+            largest = max(largest, (np.nan_to_num(r_hat(value[own]), nan=1.0), name))
     distance, name, a, b = worst
     longer = f"Run longer: bm.fit_mcmc(model, data, start=em, draws={4 * evidence.shape[1]}, tune=2000)"
     advice = f"{longer}; if it persists, reconsider K or the priors."
