@@ -27,7 +27,8 @@ class Evidence:
     permutation: (chain, draw, K), relabelled component k is component permutation[k] of the draw; relabelings:
     how many names the components may have (1: none may be exchanged). ambiguous: share of draws whose names are
     in doubt.
-    regions_of_chains: (chain,) the region that each chain stays in, -1 where in none. sample_stats: name -> (chain, draw).
+    regions_of_chains: (chain,) the region that each chain stays in, -1 where it stays in none.
+    sample_stats: name -> (chain, draw).
     components: `Components` of the draws looked at, or None without responsibilities.
     no_census: why EM found no optimum, or "".
     fit, em, problem, matching, masses: the fits, the centred problem, the climbs from the draws and the mass

@@ -7,7 +7,6 @@ from diagnosis_bench.chains import around, gibbs, packed, weighty
 from diagnosis_bench.register import case, fitted
 from diagnosis_bench.settings import setting
 
-
 SEARCH = {"restarts": 8}  # components too many make optima in crowds, each of them dear
 
 

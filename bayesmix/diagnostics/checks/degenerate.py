@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bayesmix.diagnostics.checks.ambiguous import fewer
 from bayesmix.diagnostics.findings import Finding, check
 
 CARRIES = 0.5  # share of draws with a spare component from which fewer groups than K are the most probable number
@@ -11,7 +12,7 @@ SURE = 2.0  # standard errors, between chains, by which a share must exceed CARR
 NOTHING = 1e-6  # share of the mass of an optimum that no run of usual length meets but by its start
 ANY = "any of these"
 KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
-ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
+ADVICE = "Fit fewer components{how}, or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
 
 
 @check
@@ -101,7 +102,8 @@ def sentence(table):
     row, every, every_se = table.loc[how], table.loc[ANY, "share"], table.loc[ANY, "se"]
     how_sure = f" (± {every_se:.0%})" if every_se > 0.05 else ""
     if every > 1.2 * row["share"]:
-        return f"In {every:.0%}{how_sure} of the draws some component is empty, hardly told from another, or holds a single row"
+        what = "some component is empty, hardly told from another, or holds a single row"
+        return f"In {every:.0%}{how_sure} of the draws {what}"
     if row["draws"] >= row["climbs"]:
         what = {
             "empty": "some component holds less than one expected row",
@@ -116,5 +118,4 @@ def sentence(table):
 
 def advice(evidence):
     """What to do about it."""
-    fewer = "..." if evidence.fit is None else max(evidence.fit.mixture.components - 1, 1)
-    return ADVICE.format(fewer=fewer)
+    return ADVICE.format(how="" if evidence.fit is None else f": {fewer(evidence)}")

@@ -11,7 +11,7 @@ MOST = 0.5  # share of the climbs that end at optima which are rare one by one
 
 @check
 def scattered(evidence):
-    """The share of climbs that end at optima of few draws each: a landscape without main optima, as when K is too large.
+    """The share of climbs that end at optima of few draws each: no main optima, as when K is too large for the data.
 
     Masses and regions mean little there, because each optimum was met once or twice.
     """
@@ -28,5 +28,5 @@ def scattered(evidence):
         f"EM climbs from {times.sum()} draws to {np.count_nonzero(times)} different optima, and {share:.0%} of the "
         f"draws belong to optima that hold less than {RARE:.0%} of them each: more components than the rows can tell "
         "apart.", "undecided",
-        advice=f"Fit fewer components ({fewer(evidence)}); until then report label-invariant quantities only.",
+        advice=f"Report label-invariant quantities only, or fit fewer components: {fewer(evidence)}.",
     )  # fmt: skip
