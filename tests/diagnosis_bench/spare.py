@@ -63,8 +63,11 @@ def _(rng, seed, kind="gaussian", components=3):
     switched={"moves": True},
 )
 def _(rng, seed, kind="gaussian", n=600, moves=False):
-    """One component too many, kept in use by a large Dirichlet concentration: it shares the rows of another."""
-    em = fitted(rng, seed, kind=kind, K=1, n=n, components=2, alpha=200.0)
+    """One component too many, kept in use by a Dirichlet concentration of a third of the rows: it shares another's.
+
+    Where the weights may differ, a small component fits what is uneven in the rows of the large one, and is told from it.
+    """
+    em = fitted(rng, seed, kind=kind, K=1, n=n, components=2, alpha=n / 3)
     return gibbs(em, seed, draws=1000, permutation_moves=moves), em
 
 
