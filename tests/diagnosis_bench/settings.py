@@ -13,11 +13,12 @@ def sizes(K, n, rng):
     return np.maximum((share / share.sum() * n).astype(int), 4)
 
 
-def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=(), each=4, d=6):
+def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=(), var=(3, 2), each=4, d=6):
     """(model, data): K groups that are `apart` within-group standard deviations apart, or as far as the family allows.
 
     components: of the model, K when left out. alpha: the concentration of the Dirichlet prior of the weights.
-    each: binary columns that are on in one group. d: columns of categories.
+    var: shape and scale of the inverse gamma prior of the variance of "gaussian". d: columns of categories.
+    each: binary columns that are on in one group.
     """
     z = np.repeat(np.arange(K), sizes(K, n, rng))
     m = len(z)
@@ -26,7 +27,7 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
     if kind in ("gaussian", "gaussian sd"):
         x = apart * z + rng.normal(size=m)
         mean = bm.Normal(apart * (K - 1) / 2, apart * K)
-        spread = {"sd": bm.Uniform(0, 20)} if kind == "gaussian sd" else {"var": bm.InverseGamma(3, 2)}
+        spread = {"sd": bm.Uniform(0, 20)} if kind == "gaussian sd" else {"var": bm.InverseGamma(*var)}
         return bm.Mixture(bm.Gaussian(mean=mean, **spread), **rest), bm.Data(x)
     if kind in ("gaussian 2", "mvgaussian", "mvgaussian 4"):
         d = 4 if kind.endswith("4") else 2
