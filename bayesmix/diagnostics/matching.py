@@ -86,10 +86,7 @@ class Matching:
 
     @cached_property
     def seats(self):
-        """(chain,): the region in which each chain spent at least half of its checkpoints; -1 where there is none.
-
-        A chain that wanders over many small optima, or whose climbs collapse, stays nowhere.
-        """
+        """(chain,): the region in which each chain spent half of its checkpoints; -1 if it wanders, or collapsed."""
         often = [np.bincount(r[r >= 0], minlength=1) for r in self.region]
         return np.array([n.argmax() if 2 * n.max() >= self.home.shape[1] else -1 for n in often])
 
@@ -114,7 +111,7 @@ class Matching:
         return out
 
     def of_kind(self, kind):
-        """(chain, checkpoint): whether the optimum there is of a kind ("collapsed" for climbs that collapsed)."""
+        """(chain, checkpoint): whether the optimum there is of a kind, "collapsed" for climbs that did."""
         return np.array([*(m.kind == kind for m in self.optima), kind == "collapsed"])[self.home]
 
 

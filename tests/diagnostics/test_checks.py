@@ -1,5 +1,6 @@
 """Single checks on made-up evidence: what each says at its threshold, and on either side of it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,8 +8,12 @@ import pandas as pd
 import pytest
 
 import bayesmix as bm
+from bayesmix.diagnostics.checks.ambiguous import ambiguous
 from bayesmix.diagnostics.checks.convergence import convergence
 from bayesmix.diagnostics.checks.degenerate import CARRIES, SOME, degenerate
+from bayesmix.diagnostics.checks.finite import finite
+from bayesmix.diagnostics.checks.identified import identified
+from bayesmix.diagnostics.checks.order_binds import OFTEN, near_boundary
 from bayesmix.diagnostics.checks.scattered import scattered
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
@@ -64,6 +69,62 @@ def test_free_movement_in_flagrant_disproportion_to_the_masses(share, verdict):
     """Between two optima to and fro, mostly in the second one: right where the masses are alike."""
     found = several_modes(evidence([[1, 1, 0] * 20] * 4, share))
     assert found.verdict == verdict, found.sentence
+
+
+@pytest.mark.parametrize("centre,binds", [(0.5, True), (5.0, False)])
+def test_draws_near_the_boundary_of_an_order(centre, binds):
+    """A gap of standard deviation 1 that the order cuts half a sd from its centre, or five."""
+    gap = np.abs(centre + np.random.default_rng(0).normal(size=(4, 40)))  # folded along the order
+    fit = SimpleNamespace(theta=lambda c, s, relabelled: {"mean": np.array([[0.0], [gap[c, s]]])})
+    state = SimpleNamespace(sampled=True, fit=fit, some=list(np.ndindex(4, 40)))
+    assert (near_boundary(state, bm.Order("mean", by=0)) > OFTEN) is binds
+
+
+@pytest.mark.parametrize("shift,level", [(-0.3, "warning"), (4.0, None)])
+def test_an_order_of_labelled_classes_that_binds(shift, level):
+    normal = np.linspace(-2, 2, 60)
+    data = bm.Data(np.r_[normal, normal + shift], label=np.repeat([0, 1], 60))
+    family = bm.Gaussian(mean=bm.Normal(0, 5), var=bm.InverseGamma(3, 2))
+    model = bm.Mixture(family, 2, weight=bm.Dirichlet(2), constraints=(bm.Order("mean"),))
+    found = [f for f in bm.diagnose(bm.fit_em(model, data, restarts=2, seed=1)).findings if f.name == "order binds"]
+    assert [f.level for f in found] == ([level] if level else [])
+    assert not level or "turns them round, by 0.3" in found[0].sentence
+
+
+@pytest.mark.parametrize(
+    "share,level,verdict", [(0.3, "warning", "undecided"), (0.02, "note", None), (0.0, None, None)]
+)
+def test_ambiguous_names(share, level, verdict):
+    found = ambiguous(SimpleNamespace(sampled=True, ambiguous=share, fit=None))
+    assert (found.level, found.verdict) == (level, verdict) if level else found is None
+
+
+@pytest.mark.parametrize("invariant,relabelled,verdict", [(1.0, 1.5, "undecided"), (1.0, 1.01, None), (1.5, 1.5, None)])
+def test_a_density_that_is_known_and_its_division_not(invariant, relabelled, verdict):
+    table = pd.DataFrame({"kind": ["invariant", "relabelled"], "r_hat": [invariant, relabelled]}, index=["a", "b"])
+    found = identified(SimpleNamespace(sampled=True, table=table, regions_of_chains=None, fit=None))
+    assert (found.verdict if found else None) == verdict
+
+
+@pytest.mark.parametrize("value,verdict", [(np.nan, "undecided"), (np.inf, "undecided"), (1.0, None)])
+def test_draws_that_are_no_numbers(value, verdict):
+    draws = np.ones((4, 40))
+    draws[2, 7] = value
+    found = finite(SimpleNamespace(sampled=True, invariants={"a": np.ones((4, 40))}, raw={"mean": draws}))
+    assert (found.verdict if found else None) == verdict
+    assert found is None or "0.62% of the draws of mean" in found.sentence
+
+
+def test_a_component_of_one_row():
+    """Little more than one row, nearly all of it, in 40 % of the draws: a note, for it may be an outlier."""
+    lone = np.arange(160) % 5 < 2
+    state = evidence(np.zeros((4, 40), dtype=int), [1.0], counts=np.where(lone, 1.1, 9.0))
+    state = SimpleNamespace(
+        **{**vars(state), "components": replace(state.components, top=np.where(lone, 0.95, 0.1)[:, None])}
+    )
+    found = degenerate(state)
+    assert found.table.loc["one row", "share"] == pytest.approx(0.4) and (found.level, found.verdict) == ("note", None)
+    assert "holds little but a single row" in found.sentence
 
 
 def test_light_regions_without_a_chain_count_together():
