@@ -3,7 +3,8 @@
 A Gaussian is fitted to the relabelled draws in unconstrained coordinates. Under it, the permutation s of a draw u
 has probability N(s u; m, S) / sum_t N(t u; m, S), the sum over all permutations within the exchangeable blocks (the
 identity and all exchanges of two components where there are more than MOST). Rows are not counted as if each were
-independent evidence, as costs in nats would.
+independent evidence, as costs in nats would. `bm.relabel`, which also serves draws without a specification, has one
+Gaussian per component instead (`relabelling.certainty`).
 
 References: Stephens (2000), JRSS B 62:795-809, section 3, for labels as a decision under uncertainty.
 """

@@ -38,7 +38,9 @@ def flat(argument, value, dataset, shape, dims=(), K=None):
     wanted = (*shape, "n", K)[:ndim]
     if value.ndim != ndim or value.shape[:2] != shape or (ndim == 4 and value.shape[3] != K):
         raise InputError(f"{argument}=...: expected the shape {wanted}, got {value.shape}.")
-    return value.reshape(-1, *value.shape[2:])
+    if not value.size:
+        raise InputError(f"{argument}=...: expected at least one row, got the shape {value.shape}.")
+    return value.reshape(len(value) * value.shape[1], *value.shape[2:])
 
 
 def integers(z, labels):

@@ -13,15 +13,17 @@ TWINS = 0.1  # of the entropy of j against k, the least that the rows must take 
 @dataclass(frozen=True)
 class Components:
     """Per draw looked at: `counts` (draws, K) expected rows, `told` how well the two least distinct components are told
-    apart (draws,), `top` (draws, K) the largest responsibility-weighted share of one row in each component."""
+    apart (draws,), `top` (draws, K) the largest responsibility-weighted share of one row in each component, `chain`
+    (draws,) the chain that it is of."""
 
     counts: np.ndarray
     told: np.ndarray
     top: np.ndarray
+    chain: np.ndarray
 
     def of(self, some):
         """The same of some of the draws, a mask."""
-        return Components(self.counts[some], self.told[some], self.top[some])
+        return Components(self.counts[some], self.told[some], self.top[some], self.chain[some])
 
     @property
     def empty(self):
@@ -39,17 +41,15 @@ class Components:
         return ((self.counts >= 0.5) & (self.counts < 2.5) & (self.top > 0.9)).any(axis=1)
 
 
-def components_of(problem, thetas):
-    """The `Components` of draws (theta in the coordinates of the data)."""
+def components_of(responsibilities, chain):
+    """The `Components` of draws, from the (n, K) weighted responsibilities of each and the chain (draws,) it is of."""
     counts, told, top = [], [], []
-    weight = np.ones(len(problem.x)) if problem.weight is None else problem.weight
-    for theta in thetas:
-        r = problem.responsibilities(problem.inward(theta))[0] * weight[:, None]
+    for r in responsibilities:
         n = r.sum(axis=0)
         counts.append(n)
         told.append(least_told(r, n))
         top.append(r.max(axis=0) / np.where(n > 0, n, 1.0))
-    return Components(np.array(counts), np.array(told), np.array(top))
+    return Components(np.array(counts), np.array(told), np.array(top), np.array(chain))
 
 
 def least_told(r, n):

@@ -23,8 +23,9 @@ def table(kinds):
                 numbers = (np.nan,) * 4
             else:
                 value = np.ascontiguousarray(value, dtype=np.float64)
-                tail = az.ess(value, method="tail", prob=(0.05, 0.95))
-                numbers = az.rhat(paired(value)), az.ess(value), tail, az.mcse(value)
+                with np.errstate(all="ignore"):  # halves of a chain that are constant
+                    tail = az.ess(value, method="tail", prob=(0.05, 0.95))
+                    numbers = az.rhat(paired(value)), az.ess(value), tail, az.mcse(value)
             done[name] = value, numbers
             rows.append((name, kind, *map(float, numbers)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).set_index("quantity")
@@ -41,7 +42,8 @@ def r_hat(value):
     """R-hat of (chain, draw), NaN for a constant."""
     import arviz as az
 
-    return float(az.rhat(paired(value))) if np.ptp(value) > 0 else float("nan")
+    with np.errstate(all="ignore"):  # infinite where chains stand still at different points
+        return float(az.rhat(paired(value))) if np.ptp(value) > 0 else float("nan")
 
 
 def paired(value):

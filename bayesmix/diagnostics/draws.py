@@ -18,6 +18,7 @@ from bayesmix.diagnostics.relabelling import METHODS
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 
+LEAST = 10  # draws per chain; of ten, two chains of one law are apart once in C(20, 10) / 2 = 92378 pairs
 APART = 0.99  # P(draw of one chain > draw of another) from which two chains are in different regions
 MOST = 200  # scalars of one variable; a variable with more is no parameter to watch one by one
 ADVICE = {
@@ -28,6 +29,7 @@ ADVICE = {
     "switching": "Read bm.relabel(...).posterior or label-invariant summaries; raw averages per component mean nothing "
     "here.",
     "ambiguous names": "Use label-invariant summaries (the density, who is with whom), or fit fewer components.",
+    "finite draws": "Find the cause and sample again.",
     "degenerate": "Fit fewer components, or give the weights a larger Dirichlet concentration.",
     "divergences": "Raise the target acceptance rate to 0.99; if they persist, reparametrise, or fit fewer components.",
 }
@@ -37,9 +39,8 @@ ADVICE = {
 class DrawsEvidence:
     """What `Evidence` says of a fit, as far as draws alone tell: the attributes that the checks read.
 
-    Without a specification there is no climbing to optima: `fit`, `matching`, `masses` and whatever else `Evidence`
-    offers is None. Two chains are in one region unless some invariant of one exceeds that of the other in 99 % of all
-    pairs of draws, directly or through further chains.
+    Without a specification `fit`, `matching` and whatever else `Evidence` offers is None. Two chains are in one region
+    unless some invariant of one exceeds that of the other in 99 % of all pairs of draws, directly or through others.
     """
 
     source: Draws
@@ -79,7 +80,9 @@ class DrawsEvidence:
 
     @cached_property
     def regions_of_chains(self):
-        values = list(self.invariants.values())
+        values = [v for v in self.invariants.values() if np.isfinite(v).all()]
+        if self.shape[1] < LEAST:
+            return np.zeros(self.shape[0], dtype=int)
         region = np.arange(self.shape[0])
         for a in range(self.shape[0]):
             for b in range(a):
@@ -98,14 +101,9 @@ class DrawsEvidence:
         if self.probabilities is None and material.allocations is None:
             return None
         some = np.unique(np.linspace(0, material.T - 1, min(components.DRAWS, material.T)).astype(int))
-        counts, told, top = [], [], []
-        for t in some:
-            r = np.eye(material.K)[material.allocations[t]] if self.probabilities is None else self.probabilities[t]
-            n = r.sum(axis=0)
-            counts.append(n)
-            told.append(components.least_told(r, n))
-            top.append(r.max(axis=0) / np.where(n > 0, n, 1.0))
-        return components.Components(np.array(counts), np.array(told), np.array(top))
+        p, z = self.probabilities, material.allocations
+        rows = (np.eye(material.K)[z[t]] if p is None else p[t] for t in some)
+        return components.components_of(rows, some // self.shape[1])
 
 
 def diagnose_draws(
@@ -128,6 +126,8 @@ def diagnose_draws(
     the allocations the share of pairs of rows that are together and the Rand index with the partition of the best
     draw: as many of them as can be had. Chains whose invariants hardly overlap are in different regions. Which optima
     there are besides, and what they weigh, only a specification can tell (`bm.diagnose`).
+    Names are ambiguous by one Gaussian for each component's parameters (`Relabelled.certainty`); `bm.diagnose` has the
+    joint one of all in unconstrained coordinates, so where components are correlated the two shares differ a little.
 
     Args:
         posterior, dim, allocations, probabilities, data, by, blocks: as for `bm.relabel`. Allocations or
@@ -201,9 +201,11 @@ def likelihood(source, value):
             )
         value = source.dataset[value]
     if isinstance(value, xr.DataArray):
+        if not {"chain", "draw"} <= set(value.dims):
+            raise InputError(f"diagnose_draws(log_likelihood=...): expected dims chain and draw, got {value.dims}.")
         value = value.transpose("chain", "draw", ...).values
     value = np.asarray(value, dtype=float)
-    if value.shape[:2] != source.shape:
+    if value.shape[:2] != source.shape or not value.size:
         raise InputError(
             f"diagnose_draws(log_likelihood=...): expected the shape {(*source.shape, 'n')} or {source.shape}, got "
             f"{value.shape}."
@@ -231,7 +233,7 @@ def invariants(source, rows, has_posterior, weight):
             at = np.argsort(rows.mean(axis=(0, 1)), kind="stable")[np.round(np.array(QUANTILES) * (n - 1)).astype(int)]
         for q, i in zip(QUANTILES, at, strict=True):
             out[f"log density at the {q:.0%} row"] = rows[..., i]
-    if material.allocations is not None:
+    if material.allocations is not None and material.allocations.shape[1] > 1:
         pairs, rand = together(material)
         out["share of pairs of rows together"] = pairs.reshape(shape)
         out["Rand index with the best draw"] = rand.reshape(shape)
@@ -248,7 +250,8 @@ def mixing_weights(source, weight):
         if v.ndim != 3 or len(own) != 1:
             continue
         values = v.transpose("chain", "draw", own[0]).values
-        if (values >= 0).all() and np.allclose(values.sum(axis=2), 1.0, rtol=0, atol=1e-6):
+        known = values[np.isfinite(values).all(axis=2)]
+        if len(known) and (known >= 0).all() and np.allclose(known.sum(axis=1), 1.0, rtol=0, atol=1e-6):
             return values
     if weight is not None:
         raise InputError(

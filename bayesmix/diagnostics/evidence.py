@@ -27,7 +27,8 @@ class Evidence:
     permutation: (chain, draw, K), relabelled component k is component permutation[k] of the draw; relabelings:
     how many names the components may have (1: none may be exchanged). ambiguous: share of draws whose names are
     in doubt.
-    regions_of_chains: (chain,) the region that each chain stays in. sample_stats: name -> (chain, draw).
+    regions_of_chains: (chain,) the region that each chain stays in, -1 where it stays in none.
+    sample_stats: name -> (chain, draw).
     components: `Components` of the draws looked at, or None without responsibilities.
     no_census: why EM found no optimum, or "".
     fit, em, problem, matching, masses: the fits, the centred problem, the climbs from the draws and the mass
@@ -109,8 +110,11 @@ class Evidence:
 
     @cached_property
     def components(self):
-        thetas = [self.fit.theta(c, s, relabelled=False) for c, s in self.some]
-        return components.components_of(self.problem, thetas)
+        problem = self.problem
+        weight = np.ones(len(problem.x)) if problem.weight is None else problem.weight
+        thetas = (problem.inward(self.fit.theta(c, s, relabelled=False)) for c, s in self.some)
+        rows = (problem.responsibilities(theta)[0] * weight[:, None] for theta in thetas)
+        return components.components_of(rows, [c for c, _ in self.some])
 
     @cached_property
     def ambiguous(self):

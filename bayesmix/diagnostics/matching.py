@@ -86,12 +86,9 @@ class Matching:
 
     @cached_property
     def seats(self):
-        """(chain,): the region in which each chain spent most checkpoints; -1 if its climbs collapsed."""
-        out = []
-        for h in self.home:
-            inside = h[h >= 0]
-            out.append(np.bincount(self.regions[inside]).argmax() if 2 * len(inside) >= len(h) else -1)
-        return np.array(out)
+        """(chain,): the region in which each chain spent half of its checkpoints; -1 if it wanders, or collapsed."""
+        often = [np.bincount(r[r >= 0], minlength=1) for r in self.region]
+        return np.array([n.argmax() if 2 * n.max() >= self.home.shape[1] else -1 for n in often])
 
     @cached_property
     def region(self):
@@ -113,10 +110,9 @@ class Matching:
             out[here] = codes != np.bincount(codes).argmax()
         return out
 
-    def share(self, kind):
-        """Share of the checkpoints whose optimum is of a kind ("collapsed" for climbs that collapsed)."""
-        of = np.array([*(m.kind == kind for m in self.optima), kind == "collapsed"])
-        return float(of[self.home].mean())
+    def of_kind(self, kind):
+        """(chain, checkpoint): whether the optimum there is of a kind, "collapsed" for climbs that did."""
+        return np.array([*(m.kind == kind for m in self.optima), kind == "collapsed"])[self.home]
 
 
 def match_draws(problem, fit, progress=None):

@@ -60,6 +60,8 @@ class Draws:
         probabilities = flat("probabilities", given["probabilities"], dataset, shape, dims, K)
         if probabilities is not None and not (np.isfinite(probabilities).all() and (probabilities >= 0).all()):
             raise InputError("probabilities=...: expected probabilities, got negative or non-finite ones.")
+        if probabilities is not None and not (probabilities.max(axis=2) > 0).all():
+            raise InputError("probabilities=...: expected rows that sum to one, got a row of zeros.")
         z, base = integers(flat("allocations", given["allocations"], dataset, shape), coords[dims[0]].tolist())
         kept = as_array(given["allocations"], z, base, coords, shape, dataset)
         if z is None and probabilities is not None:
@@ -128,6 +130,8 @@ def opened(posterior):
     missing = [d for d in ("chain", "draw") if d not in dataset.dims]
     if missing:
         raise InputError(f"posterior=...: expected dims `chain` and `draw`, got only {list(dataset.dims)}.")
+    if not dataset.sizes["chain"] * dataset.sizes["draw"]:
+        raise InputError("posterior=...: expected at least one draw, got none.")
     return dataset, groups
 
 
@@ -143,6 +147,8 @@ def check_dims(dataset, dims):
     if len(set(sizes.values())) > 1:
         raise InputError(f"dim={dims!r}: expected dimensions of one length, got {sizes}.")
     K = sizes[dims[0]]
+    if not K:
+        raise InputError(f"dim={dims!r}: expected at least one component, got a dimension of length 0.")
     for name, variable in dataset.data_vars.items():
         ours = [d for d in variable.dims if d in dims]
         if ours and not {"chain", "draw"} <= set(variable.dims):

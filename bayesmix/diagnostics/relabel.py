@@ -62,7 +62,11 @@ class Relabelled:
 
     @property
     def ambiguous(self):
-        """The share of draws whose permutation has a probability below 0.9; NaN without parameters to judge by."""
+        """The share of draws whose permutation has a probability below 0.9; NaN without parameters to judge by.
+
+        By `certainty`, one Gaussian per component, which needs no specification; `bm.diagnose` of a fit has the joint
+        Gaussian of all parameters (`bayesmix.diagnostics.ambiguity`), and its share may differ a little.
+        """
         return float("nan") if self.certainty is None else float((self.certainty < SURE).mean())
 
     @property

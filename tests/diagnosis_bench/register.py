@@ -42,7 +42,7 @@ def _build(make, name, arguments, seed):
     return make(np.random.default_rng([seed, crc32(name.encode())]), seed, **arguments)
 
 
-def fitted(rng, seed, kind="gaussian", K=2, n=100, **options):
-    """The EM fit of a setting."""
+def fitted(rng, seed, kind="gaussian", K=2, n=100, search=None, **options):
+    """The EM fit of a setting; search: arguments of `fit_em`."""
     model, data = setting(kind, K, n, rng, **options)
-    return bm.fit_em(model, data, seed=seed)
+    return bm.fit_em(model, data, seed=seed, **search or {})

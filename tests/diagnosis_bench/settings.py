@@ -13,10 +13,12 @@ def sizes(K, n, rng):
     return np.maximum((share / share.sum() * n).astype(int), 4)
 
 
-def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=()):
+def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=(), var=(3, 2), each=4, d=6):
     """(model, data): K groups that are `apart` within-group standard deviations apart, or as far as the family allows.
 
     components: of the model, K when left out. alpha: the concentration of the Dirichlet prior of the weights.
+    var: shape and scale of the inverse gamma prior of the variance of "gaussian". d: columns of categories.
+    each: binary columns that are on in one group.
     """
     z = np.repeat(np.arange(K), sizes(K, n, rng))
     m = len(z)
@@ -25,7 +27,7 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
     if kind in ("gaussian", "gaussian sd"):
         x = apart * z + rng.normal(size=m)
         mean = bm.Normal(apart * (K - 1) / 2, apart * K)
-        spread = {"sd": bm.Uniform(0, 20)} if kind == "gaussian sd" else {"var": bm.InverseGamma(3, 2)}
+        spread = {"sd": bm.Uniform(0, 20)} if kind == "gaussian sd" else {"var": bm.InverseGamma(*var)}
         return bm.Mixture(bm.Gaussian(mean=mean, **spread), **rest), bm.Data(x)
     if kind in ("gaussian 2", "mvgaussian", "mvgaussian 4"):
         d = 4 if kind.endswith("4") else 2
@@ -43,11 +45,11 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
         x = rng.poisson(root[z] ** 2).astype(float)
         return bm.Mixture(bm.Poisson(rate=bm.Gamma(1.0, 2 / root[-1] ** 2)), **rest), bm.Data(x)
     if kind == "bernoulli":
-        on = np.kron(np.eye(K), np.ones(4)) > 0
-        x = (rng.random((m, 4 * K)) < np.where(on, 0.9, 0.1)[z]).astype(float)
+        on = np.kron(np.eye(K), np.ones(each)) > 0
+        x = (rng.random((m, each * K)) < np.where(on, 0.9, 0.1)[z]).astype(float)
         return bm.Mixture(bm.Bernoulli(prob=bm.Beta(1.5, 1.5)), **rest), bm.Data(x)
     if kind == "categorical":
-        d, levels = 6, K + 1
+        levels = K + 1
         p = 0.1 / K * np.ones((K, levels)) + (0.9 - 0.1 / K) * np.eye(K, levels)
         p /= p.sum(axis=1, keepdims=True)
         x = np.stack([[rng.choice(levels, p=p[k]) for _ in range(d)] for k in z]).astype(float)

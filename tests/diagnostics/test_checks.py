@@ -1,5 +1,6 @@
 """Single checks on made-up evidence: what each says at its threshold, and on either side of it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,13 @@ import pandas as pd
 import pytest
 
 import bayesmix as bm
+from bayesmix.diagnostics.checks.ambiguous import ambiguous
+from bayesmix.diagnostics.checks.convergence import convergence
 from bayesmix.diagnostics.checks.degenerate import CARRIES, SOME, degenerate
+from bayesmix.diagnostics.checks.finite import finite
+from bayesmix.diagnostics.checks.identified import identified
+from bayesmix.diagnostics.checks.order_binds import OFTEN, near_boundary
+from bayesmix.diagnostics.checks.scattered import scattered
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
 from bayesmix.diagnostics.components import Components
@@ -34,7 +41,8 @@ def evidence(home, share, se=0.0, kinds=None, counts=None):
     })  # fmt: skip
     pairs = list(np.ndindex(*home.shape))
     some = np.ones(len(pairs))
-    components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None])
+    chain = np.array([c for c, _ in pairs])
+    components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None], chain)
     return SimpleNamespace(
         sampled=True, matching=matched, masses=masses, shares=masses["share"].to_numpy(), shape=home.shape,
         regions_of_chains=matched.seats, components=components, some=pairs,
@@ -63,6 +71,62 @@ def test_free_movement_in_flagrant_disproportion_to_the_masses(share, verdict):
     assert found.verdict == verdict, found.sentence
 
 
+@pytest.mark.parametrize("centre,binds", [(0.5, True), (5.0, False)])
+def test_draws_near_the_boundary_of_an_order(centre, binds):
+    """A gap of standard deviation 1 that the order cuts half a sd from its centre, or five."""
+    gap = np.abs(centre + np.random.default_rng(0).normal(size=(4, 40)))  # folded along the order
+    fit = SimpleNamespace(theta=lambda c, s, relabelled: {"mean": np.array([[0.0], [gap[c, s]]])})
+    state = SimpleNamespace(sampled=True, fit=fit, some=list(np.ndindex(4, 40)))
+    assert (near_boundary(state, bm.Order("mean", by=0)) > OFTEN) is binds
+
+
+@pytest.mark.parametrize("shift,level", [(-0.3, "warning"), (4.0, None)])
+def test_an_order_of_labelled_classes_that_binds(shift, level):
+    normal = np.linspace(-2, 2, 60)
+    data = bm.Data(np.r_[normal, normal + shift], label=np.repeat([0, 1], 60))
+    family = bm.Gaussian(mean=bm.Normal(0, 5), var=bm.InverseGamma(3, 2))
+    model = bm.Mixture(family, 2, weight=bm.Dirichlet(2), constraints=(bm.Order("mean"),))
+    found = [f for f in bm.diagnose(bm.fit_em(model, data, restarts=2, seed=1)).findings if f.name == "order binds"]
+    assert [f.level for f in found] == ([level] if level else [])
+    assert not level or "turns them round, by 0.3" in found[0].sentence
+
+
+@pytest.mark.parametrize(
+    "share,level,verdict", [(0.3, "warning", "undecided"), (0.02, "note", None), (0.0, None, None)]
+)
+def test_ambiguous_names(share, level, verdict):
+    found = ambiguous(SimpleNamespace(sampled=True, ambiguous=share, fit=None))
+    assert (found.level, found.verdict) == (level, verdict) if level else found is None
+
+
+@pytest.mark.parametrize("invariant,relabelled,verdict", [(1.0, 1.5, "undecided"), (1.0, 1.01, None), (1.5, 1.5, None)])
+def test_a_density_that_is_known_and_its_division_not(invariant, relabelled, verdict):
+    table = pd.DataFrame({"kind": ["invariant", "relabelled"], "r_hat": [invariant, relabelled]}, index=["a", "b"])
+    found = identified(SimpleNamespace(sampled=True, table=table, regions_of_chains=None, fit=None))
+    assert (found.verdict if found else None) == verdict
+
+
+@pytest.mark.parametrize("value,verdict", [(np.nan, "undecided"), (np.inf, "undecided"), (1.0, None)])
+def test_draws_that_are_no_numbers(value, verdict):
+    draws = np.ones((4, 40))
+    draws[2, 7] = value
+    found = finite(SimpleNamespace(sampled=True, invariants={"a": np.ones((4, 40))}, raw={"mean": draws}))
+    assert (found.verdict if found else None) == verdict
+    assert found is None or "0.62% of the draws of mean" in found.sentence
+
+
+def test_a_component_of_one_row():
+    """Little more than one row, nearly all of it, in 40 % of the draws: a note, for it may be an outlier."""
+    lone = np.arange(160) % 5 < 2
+    state = evidence(np.zeros((4, 40), dtype=int), [1.0], counts=np.where(lone, 1.1, 9.0))
+    state = SimpleNamespace(
+        **{**vars(state), "components": replace(state.components, top=np.where(lone, 0.95, 0.1)[:, None])}
+    )
+    found = degenerate(state)
+    assert found.table.loc["one row", "share"] == pytest.approx(0.4) and (found.level, found.verdict) == ("note", None)
+    assert "holds little but a single row" in found.sentence
+
+
 def test_light_regions_without_a_chain_count_together():
     light = 0.004 * np.ones(5)
     for many, verdict in ((2, None), (5, "several modes")):
@@ -76,18 +140,49 @@ def test_light_regions_without_a_chain_count_together():
     "empty,verdict", [(SOME - 0.025, None), (SOME + 0.025, "undecided"), (CARRIES + 0.025, "degenerate")]
 )
 def test_a_spare_component_in_a_share_of_the_draws(empty, verdict):
-    counts = np.where(np.arange(160) < round(160 * empty), 0.5, 9.0)
+    counts = np.where(np.arange(160) % 40 < round(40 * empty), 0.5, 9.0)
     found = degenerate(evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts))
     assert (found.verdict if found else None) == verdict
+
+
+@pytest.mark.parametrize("chains,verdict", [(4, "degenerate"), (3, "undecided")])
+def test_a_spare_component_in_some_of_the_chains(chains, verdict):
+    """In all draws of three chains and none of the fourth: 75 % ± 25 %, which does not show that it is most draws."""
+    counts = np.where(np.arange(160) < 40 * chains, 0.5, 9.0)
+    found = degenerate(evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts))
+    assert found.verdict == verdict
+    assert ("(± 25%)" in found.sentence) is (chains == 3)
+
+
+@pytest.mark.parametrize("optima,verdict", [(3, None), (60, "undecided")])
+def test_draws_scattered_over_many_optima(optima, verdict):
+    """Three optima of a third of the draws each, or sixty that were met once or twice."""
+    home = np.arange(100).reshape(4, 25) % optima
+    found = scattered(evidence(home, np.full(optima, 1 / optima)))
+    assert (found.verdict if found else None) == verdict
+    assert found is None or "100 draws to 60 different optima" in found.sentence
+
+
+def test_a_chain_that_stays_in_no_region_is_compared_with_all():
+    """Half of the checkpoints make a seat. A wandering chain is no region of its own, and no reason for modes."""
+    home = np.zeros((4, 40), dtype=int)
+    home[3] = np.repeat([1, 2, 3, 4], 10)
+    state = evidence(home, [1.0, 0.0, 0.0, 0.0, 0.0])
+    assert state.regions_of_chains.tolist() == [0, 0, 0, -1]
+    value = np.random.default_rng(0).normal(size=(4, 40)) + 9 * (np.arange(4) == 3)[:, None]
+    state.invariants, state.table = {"log posterior": value}, None
+    assert convergence(state).verdict == "not converged"
+    home[3] = np.repeat([1, 2], 20)
+    assert evidence(home, [1.0, 0.0, 0.0]).regions_of_chains.tolist() == [0, 0, 0, 1]
 
 
 def test_chains_stuck_where_there_is_no_mass_say_nothing_about_spare_components():
     """All draws with an empty component are of an optimum of no mass; of one with mass they are the result."""
     home, counts = np.repeat([[0], [1], [1], [1]], 10, axis=1), np.repeat([9.0, 0.5, 0.5, 0.5], 10)
     assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)) is None
-    assert degenerate(evidence(home, [0.5, 0.5], counts=counts)).verdict == "degenerate"
+    assert degenerate(evidence(home, [0.5, 0.5], counts=counts)).verdict == "undecided"  # chains differ
     unknown = evidence(home, [1.0, np.nan], kinds=["interior", "empty component"], counts=counts)
-    assert degenerate(unknown).verdict == "degenerate"
+    assert degenerate(unknown).verdict == "undecided"
 
 
 def test_what_was_visited_without_a_known_mass_counts():

@@ -219,6 +219,9 @@ def test_apart():
         ({"log_likelihood": "nothing"}, "no such variable"),
         ({"log_likelihood": np.zeros((3, 20, 60))}, "expected the shape"),
         ({"dim": "k"}, "no dimension"),
+        ({"log_likelihood": xr.DataArray(np.zeros((4, 20)), dims=("a", "b"))}, "expected dims chain and draw"),
+        ({"probabilities": np.zeros((4, 20, 60, 3))}, "row of zeros"),
+        ({"allocations": np.zeros((4, 20, 0))}, "at least one row"),
     ],
 )
 def test_one_clear_sentence(how, match):
@@ -226,6 +229,101 @@ def test_one_clear_sentence(how, match):
     with pytest.raises(bm.InputError, match=match) as error:
         verdict(posterior, **how)
     assert "\n" not in str(error.value)
+
+
+def with_nan(name, at):
+    tree = tree_of(*draws(length=100), rows())
+    group = next(g for g in ("posterior", "sample_stats", "log_likelihood") if name in tree[g].data_vars)
+    dataset = tree[group].to_dataset()
+    values = dataset[name].values.astype(float)
+    values[at] = np.nan
+    tree[group] = xr.DataTree(dataset.assign({name: (dataset[name].dims, values)}))
+    return tree
+
+
+@pytest.mark.parametrize("name", ["mu", "w", "lp", "y"])
+@pytest.mark.parametrize("at", [(0, 3), 1], ids=["one draw", "one chain"])
+def test_draws_that_are_no_numbers_are_never_sound(name, at):
+    diagnosis = verdict(with_nan(name, at))
+    assert diagnosis.verdict == "undecided" and "not finite" in diagnosis.summary(), diagnosis.summary()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("chains", [1, 4])
+def test_a_few_draws_say_nothing(length, chains):
+    assert verdict(tree_of(*draws(chains, length), rows())).verdicts == ("undecided",)
+
+
+@pytest.mark.parametrize("one", [0.0, 1e-3])
+def test_chains_that_stand_still_are_not_sound(one):
+    """Every chain at a point of its own, or one that hardly moves: no Monte Carlo error, and nothing that agrees."""
+    mean, sd, weight = (v[:, :1] + one * (v - v[:, :1]) for v in draws(length=200))
+    diagnosis = verdict(tree_of(mean, sd, weight / weight.sum(axis=2, keepdims=True), rows()))
+    assert diagnosis.verdict in ("several modes", "not converged"), diagnosis.summary()
+
+
+def posterior_of(**how):
+    return tree_of(*draws(length=200, **how), rows())["posterior"].to_dataset()
+
+
+def stan():
+    """Dimensions without labels, each variable's own, and allocations from one, of eight bits."""
+    own = posterior_of()
+    names = {"mu": "mu_dim_0", "sigma": "sigma_dim_0", "w": "theta_dim_0"}
+    fields = {name: ((*LEAD, dim), own[name].values) for name, dim in names.items()}
+    return xr.Dataset(fields | {"z": ((*LEAD, "z_dim_0"), (own["z"].values + 1).astype(np.int8))}), tuple(
+        names.values()
+    )
+
+
+ODD = {
+    "one component": lambda: (posterior_of(centres=np.array([0.0])), {}),
+    "no label for the allocations": lambda: (posterior_of(), {"allocations": None}),
+    "Stan": lambda: (stan()[0], {"dim": stan()[1], "probabilities": None}),
+    "another name": lambda: (posterior_of().rename(component="k"), {"dim": "k"}),
+    "names of components": lambda: (posterior_of().assign_coords(component=["a", "b", "c"]), {}),
+    "two component axes": lambda: (
+        posterior_of().assign(
+            A=((*LEAD, "component", "component_to"), np.random.default_rng(0).random((4, 200, 3, 3)))
+        ),
+        {"dim": ("component", "component_to")},
+    ),
+    "text, truth and time": lambda: (
+        posterior_of().assign(
+            s=(LEAD, np.full((4, 200), "x")),
+            b=((*LEAD, "component"), np.ones((4, 200, 3), dtype=bool)),
+            t=(LEAD, np.full((4, 200), np.datetime64("2020-01-01", "ns"))),
+        ),
+        {},
+    ),
+    "one row": lambda: (posterior_of().isel(obs=[0]), {}),
+    "any order of axes": lambda: (posterior_of().transpose("component", "obs", "draw", "chain"), {}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_but_legal(odd):
+    """No traceback, and what does not change the draws does not change the verdict."""
+    posterior, how = ODD[odd]()
+    diagnosis = verdict(posterior, **how)
+    assert diagnosis.verdict == ("degenerate" if odd == "one row" else "sound"), diagnosis.summary()
+
+
+@pytest.mark.certify
+def test_fifty_components_under_any_names():
+    centres = 20.0 * np.arange(50)
+    rng = np.random.default_rng(0)
+    names = rng.permuted(np.tile(np.arange(50), (4, 50, 1)), axis=2)
+    y = centres[np.arange(100) % 50] + rng.normal(size=100)
+    diagnosis = verdict(tree_of(*renamed(draws(length=50, centres=centres), names), y))
+    assert "label switching" in diagnosis.verdicts and "sound" not in diagnosis.verdicts
+
+
+@pytest.mark.parametrize("empty,match", [("chain", "one draw"), ("draw", "one draw"), ("component", "one component")])
+def test_nothing_there(empty, match):
+    for call in (bm.diagnose_draws, bm.relabel):
+        with pytest.raises(bm.InputError, match=f"at least {match}"):
+            call(posterior_of().isel({empty: slice(0)}), by="mu")
 
 
 BELOW = {"w": np.array([2, 0.5, 0.5]) / 3, "mu": np.array([2.25, 30.0, 30.2]), "sigma": np.array([2.5, 1.0, 1.0])}

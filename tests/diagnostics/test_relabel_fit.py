@@ -1,9 +1,12 @@
 """`bm.relabel` of bayesmix fits: every family, labelled components, orders, and the galaxies."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import bayesmix as bm
 import cases
@@ -57,11 +60,11 @@ def planted_fit(model, blocks, seed=0, n=60, label=None):
 
 
 @cache
-def of_family(kind):
-    model = bm.Mixture(cases.family(kind, 2), 2, weight=bm.Dirichlet(2.0))
+def of_family(kind, K=3):
+    model = bm.Mixture(cases.family(kind, 2), K, weight=bm.Dirichlet(2.0))
     if kind == "multinomial":  # it draws rows with the totals of its data
-        model = model.resolve(bm.Data(cases.rows(kind, 2, 2)[0]))
-    return planted_fit(model, [(0, 1)])
+        model = model.resolve(bm.Data(cases.rows(kind, 2, K)[0]))
+    return planted_fit(model, [range(K)])
 
 
 @pytest.mark.parametrize("kind", cases.KINDS)
@@ -71,20 +74,41 @@ def test_every_family_and_every_method(kind):
         if method == "order" and fit.mixture.family.expectation is None:
             continue
         out = bm.relabel(fit, method=method)
-        assert agreement(out.permutation.values.reshape(-1, 2), np.argsort(planted, axis=1)) == 1.0, method
+        assert agreement(out.permutation.values.reshape(-1, 3), np.argsort(planted, axis=1)) == 1.0, method
         for name, value in out.fit.relabelled.items():  # one name, one component: what is left is the jitter
             spread = np.ptp(value, axis=(0, 1)).max() / max(np.abs(value).max(), 1.0)
             assert spread < 0.2, (method, name)
+
+
+@pytest.mark.parametrize("kind", cases.KINDS)
+@settings(deadline=None, max_examples=4, derandomize=True)
+@given(st.integers(0, 10**6), st.sampled_from(sorted(set(METHODS) - {"order"})))
+def test_permutations_planted_at_random_are_undone(kind, seed, method):
+    """Whatever names the draws of any family come under, in whatever order the chains: the same draws come out."""
+    fit, planted = of_family(kind)
+    rng, total = np.random.default_rng(seed), int(np.prod(SHAPE))
+    turns, order = rng.permuted(np.tile(np.arange(3), (total, 1)), axis=1), rng.permutation(SHAPE[0])
+    thetas = [fit.mixture.permute(t, p) for t, p in zip(fit.thetas(relabelled=False), turns, strict=True)]
+    draws = {n: np.stack([t[n] for t in thetas]).reshape(fit.draws[n].shape)[order] for n in fit.draws}
+    turned = replace(fit, draws=draws, log_posteriors=fit.log_posteriors[order])
+    planted = np.take_along_axis(planted, turns, axis=1).reshape(*SHAPE, 3)[order].reshape(-1, 3)
+    out = bm.relabel(turned, method=method)
+    assert agreement(out.permutation.values.reshape(-1, 3), np.argsort(planted, axis=1)) == 1.0
+    for before, after in zip(by_name(bm.relabel(fit, method=method).fit), by_name(out.fit), strict=True):
+        assert np.array_equal(before[order], after) or method != "map"  # "map" also gives the same names
+
+
+def by_name(fit):
+    """The relabelled draws, field by field."""
+    return [fit.relabelled[name] for name in sorted(fit.relabelled)]
 
 
 def test_to_the_map_is_the_default():
     fit, planted = of_family("gaussian_var")
     out = bm.relabel(fit)
     assert out.method == "map"
-    np.testing.assert_array_equal(out.permutation.values.reshape(-1, 2), np.argsort(planted, axis=1))
+    np.testing.assert_array_equal(out.permutation.values.reshape(-1, 3), np.argsort(planted, axis=1))
     np.testing.assert_allclose(out.fit.relabelled["mean"].mean(axis=(0, 1)), fit.optima[0].theta["mean"], atol=0.1)
-    from dataclasses import replace
-
     assert bm.relabel(replace(fit, optima=())).method == "ecr"
     with pytest.raises(bm.InputError, match="EM census"):
         bm.relabel(replace(fit, optima=()), method="map")
@@ -92,8 +116,6 @@ def test_to_the_map_is_the_default():
 
 def test_a_draw_is_named_after_its_own_optimum():
     """Two optima: (0 and 3 together, 20, 23) and (0, 3, 20 and 23 together); seen from the other, names are a toss."""
-    from dataclasses import replace
-
     rng = np.random.default_rng(5)
     x = np.concatenate([rng.normal(m, 0.5, 30) for m in (0, 3, 20, 23)])
     model = bm.Mixture(bm.Gaussian(mean=bm.Normal(11, 12), sd=bm.Fixed(0.9), shared=True), 3).resolve(bm.Data(x))
@@ -117,11 +139,9 @@ def test_a_draw_is_named_after_its_own_optimum():
 
 
 def test_the_fit_that_comes_back_is_relabelled_throughout():
-    from dataclasses import replace
-
     import xarray as xr
 
-    fit, _ = of_family("mvgaussian")
+    fit, _ = of_family("mvgaussian", 2)
     r = np.stack([fit._responsibilities(t, fit.data.x) for t in fit.thetas(relabelled=False)])
     group = xr.Dataset({"probability": (("obs", "component"), r.mean(axis=0))}, coords={"obs": np.arange(fit.data.n)})
     out = bm.relabel(replace(fit, groups={"allocation": group}))
@@ -139,7 +159,7 @@ def test_large_fits_are_read_in_blocks(keep, monkeypatch):
     from bayesmix.diagnostics.relabelling import membership
 
     monkeypatch.setattr(membership, "KEEP", keep)
-    fit, planted = of_family("gaussian_sd")
+    fit, planted = of_family("gaussian_sd", 2)
     for method in ("map", "stephens", "ecr-iterative"):
         found = bm.relabel(fit, method=method).permutation.values.reshape(-1, 2)
         assert agreement(found, np.argsort(planted, axis=1)) == 1.0
@@ -190,8 +210,6 @@ def test_what_a_fit_knows_itself_is_not_given():
 
 
 def test_an_em_fit_is_one_point():
-    from dataclasses import replace
-
     with pytest.raises(bm.InputError, match="MCMC fit"):
         bm.relabel(replace(of_family("gaussian_var")[0], engine="em"))
 

@@ -73,3 +73,34 @@ def test_nuts_from_prior_draws_ends_where_it_will():
     apart = nuts.occupancy.idxmax(axis=1).nunique() > 1
     assert ("several modes" in nuts.verdicts) is apart and "sound" not in nuts.verdicts
     assert nuts.table.groupby("kind")["r_hat"].max()["raw"] > 1.5
+
+
+@pytest.mark.certify
+def test_run_c_by_pymc_with_its_own_defaults():
+    """A model written by hand and plain `pm.sample`: where its jitter puts chains they stay, without a divergence.
+
+    The truth is read off the log likelihood: the local optimum lies tens of nats below the best one.
+    """
+    import pymc as pm
+
+    rng, found = np.random.default_rng(0), []
+    x = np.concatenate([rng.normal(m, 1, 100) for m in (0, 4.5, 30)])
+    with pm.Model(coords={"component": range(3), "obs": range(300)}):
+        w = pm.Dirichlet("w", np.full(3, 2.0), dims="component")
+        mu = pm.Normal("mu", 10.0, 20.0, dims="component")
+        sigma = pm.HalfNormal("sigma", 10.0, dims="component")
+        pm.NormalMixture("y", w, mu, sigma=sigma, observed=x, dims="obs")
+        for seed in range(1, 4):
+            tree = pm.sample(500, tune=500, chains=4, random_seed=seed, quiet=True)
+            pm.compute_log_likelihood(tree, progressbar=False)
+            total = tree["log_likelihood"]["y"].sum("obs").mean("draw").values
+            low = total < total.max() - 10
+            diagnosis = bm.diagnose_draws(tree)
+            expected = "several modes" if 0 < low.sum() < 4 else "label switching"
+            assert expected in diagnosis.verdicts and "sound" not in diagnosis.verdicts, diagnosis.summary()
+            if expected == "several modes":
+                assert diagnosis.verdict == expected, diagnosis.summary()
+                regions = diagnosis.evidence.regions_of_chains
+                assert not set(regions[low]) & set(regions[~low])
+            found.append(expected)
+    assert "several modes" in found, found  # otherwise there was no run C to judge

@@ -23,13 +23,13 @@ def ambiguous(evidence):
         "ambiguous names", "warning",
         f"{how} uncertain which component is which: per-component summaries depend on the relabelling, "
         "label-invariant ones do not.", "undecided",
-        advice="Use label-invariant summaries (fit.log_density, fit.co_clustering), fit fewer components "
-        f"({fewer(evidence)}), or identify the components by an informative prior.",
+        advice="Use label-invariant summaries (fit.log_density(), fit.co_clustering()), identify the components by an "
+        f"informative prior, or fit fewer components: {fewer(evidence)}.",
     )  # fmt: skip
 
 
 def fewer(evidence):
-    """How to write a model of one component less."""
+    """The command that fits fewer components."""
     if evidence.fit is None:
         return "a smaller K"
-    return f"components={max(evidence.fit.mixture.components - 1, 1)}"
+    return f"bm.select(model, data, components=range(1, {evidence.fit.mixture.components + 1}))"

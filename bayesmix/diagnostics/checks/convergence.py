@@ -5,6 +5,7 @@ import numpy as np
 from bayesmix.diagnostics.convergence import chain_mcse, r_hat
 from bayesmix.diagnostics.findings import Finding, check
 
+FEW = 10  # draws per chain below which neither its Monte Carlo error nor R-hat means anything
 MANY_MCSE = 5  # combined Monte Carlo standard errors (DESIGN section 9)
 R_HAT = 1.1  # Gelman et al. (2013), Bayesian Data Analysis, section 11.5: beyond it chains disagree, however slow
 GOOD_R_HAT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16:667-718
@@ -12,20 +13,26 @@ GOOD_R_HAT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16:667-718
 
 @check
 def convergence(evidence):
-    """Chain means of the invariants, within regions, against 5 combined MCSE; and their R-hat."""
-    if not evidence.sampled:
-        return None
+    """Chain means of the invariants, within regions, against 5 combined MCSE; and their R-hat.
+
+    A chain that stays in no region is compared with all others.
+    """
+    if not evidence.sampled or evidence.shape[1] < FEW:
+        return None  # "effective size" says that there are too few
     where, worst, largest = evidence.regions_of_chains, (0.0, "", 0, 0), (1.0, "")
     where = np.zeros(evidence.shape[0], dtype=int) if where is None else where
     for name, value in evidence.invariants.items():
+        if not np.isfinite(value).all():  # `finite` has the word
+            continue
         mean, mcse = value.mean(axis=1), chain_mcse(value)
         for a in range(len(mean)):
             for b in range(a):
                 apart = np.hypot(mcse[a], mcse[b])
-                if where[a] == where[b] and apart > 0:
+                if (where[a] == where[b] or min(where[a], where[b]) < 0) and apart > 0:
                     worst = max(worst, (float(abs(mean[a] - mean[b]) / apart), name, b, a))
         for region in np.unique(where):
-            largest = max(largest, (np.nan_to_num(r_hat(value[where == region]), nan=1.0), name))
+            own = (where == region) | (where < 0)
+            largest = max(largest, (np.nan_to_num(r_hat(value[own]), nan=1.0, posinf=np.inf), name))
     distance, name, a, b = worst
     longer = f"Run longer: bm.fit_mcmc(model, data, start=em, draws={4 * evidence.shape[1]}, tune=2000)"
     advice = f"{longer}; if it persists, reconsider K or the priors."

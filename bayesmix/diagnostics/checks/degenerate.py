@@ -2,15 +2,17 @@
 
 import numpy as np
 
+from bayesmix.diagnostics.checks.ambiguous import fewer
 from bayesmix.diagnostics.findings import Finding, check
 
 CARRIES = 0.5  # share of draws with a spare component from which fewer groups than K are the most probable number
 # (Malsiner-Walli, Frühwirth-Schnatter & Grün 2016, Statistics and Computing 26:303-324)
 SOME = 0.05  # share from which the number of groups is in doubt: the tail that a 95 % interval leaves out
+SURE = 2.0  # standard errors, between chains, by which a share must exceed CARRIES
 NOTHING = 1e-6  # share of the mass of an optimum that no run of usual length meets but by its start
 ANY = "any of these"
 KINDS = {"empty component": "an empty component", "twin components": "twin components", "collapsed": "a collapse"}
-ADVICE = "Fit fewer components (components={fewer}), or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
+ADVICE = "Fit fewer components{how}, or keep all in use by a larger bm.Dirichlet or a bm.MinWeight."
 
 
 @check
@@ -27,9 +29,9 @@ def degenerate(evidence):
     table = shares(evidence)
     if table is None:
         return None
-    top = table.loc[ANY, "share"]
+    top, se = table.loc[ANY, "share"], table.loc[ANY, "se"]
     how = table["share"].drop(ANY).idxmax()
-    if top >= CARRIES:
+    if top - SURE * se >= CARRIES:
         return Finding(
             "degenerate", "problem", f"{sentence(table)}: there are fewer groups than components.", "degenerate",
             table, advice(evidence),
@@ -44,26 +46,40 @@ def degenerate(evidence):
 
 
 def shares(evidence):
-    """One row per kind of degeneracy: its share of the draws, and of the climbs from them to optima of that kind."""
+    """One row per kind of degeneracy: its share of the draws, and of the climbs from them to optima of that kind.
+
+    `share` is the larger of the two and `se` its standard error, from the chains' own shares: where chains differ, the
+    share of all draws says little of the posterior.
+    """
     import pandas as pd
 
-    state = evidence.components
+    state, matching = evidence.components, evidence.matching
     kept = carried(evidence)
     if state is None or not (kept is None or kept.any()):
         return None
     state = state if kept is None else state.of(kept)
-    draws = {"empty": state.empty.mean(), "twins": state.twin.mean(), "one row": state.singleton.mean()}
-    draws[ANY] = (state.empty | state.twin | state.singleton).mean()
-    climbs = dict.fromkeys(draws, 0.0)
-    if evidence.matching is not None:
-        climbs["empty"] = evidence.matching.share("empty component")
-        climbs["twins"] = evidence.matching.share("twin components")
-        draws["collapsed"], climbs["collapsed"] = 0.0, evidence.matching.share("collapsed")
-        climbs[ANY] = sum(climbs.values())  # an optimum is of one kind
-    frame = pd.DataFrame({"draws": draws, "climbs": climbs}, dtype=float)
-    frame["share"] = frame.max(axis=1)
+    draws = {"empty": state.empty, "twins": state.twin, "one row": state.singleton}
+    draws[ANY] = state.empty | state.twin | state.singleton
+    rows = {how: [is_so.mean(), 0.0, spread(is_so, state.chain)] for how, is_so in draws.items()}
+    if matching is not None:
+        of = {"empty": "empty component", "twins": "twin components", "collapsed": "collapsed"}
+        climbs = {how: matching.of_kind(kind) for how, kind in of.items()}
+        climbs[ANY] = np.any(list(climbs.values()), axis=0)
+        for how, is_so in climbs.items():
+            row = rows.setdefault(how, [0.0, 0.0, 0.0])
+            row[1] = is_so.mean()
+            if row[1] > row[0]:
+                row[2] = spread(is_so.ravel(), np.repeat(np.arange(len(is_so)), is_so.shape[1]))
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["draws", "climbs", "se"], dtype=float)
+    frame["share"] = frame[["draws", "climbs"]].max(axis=1)
     frame.index.name = "degeneracy"
     return frame
+
+
+def spread(is_so, chain):
+    """The standard error of a share from those of the chains; 0 where there is one chain."""
+    own = [is_so[chain == c].mean() for c in np.unique(chain)]
+    return np.std(own, ddof=1) / np.sqrt(len(own)) if len(own) > 1 else 0.0
 
 
 def carried(evidence):
@@ -83,22 +99,23 @@ def carried(evidence):
 def sentence(table):
     """The worst line of the table in words."""
     how = table["share"].drop(ANY).idxmax()
-    row, every = table.loc[how], table.loc[ANY, "share"]
+    row, every, every_se = table.loc[how], table.loc[ANY, "share"], table.loc[ANY, "se"]
+    how_sure = f" (± {every_se:.0%})" if every_se > 0.05 else ""
     if every > 1.2 * row["share"]:
-        return f"In {every:.0%} of the draws some component is empty, hardly told from another, or holds a single row"
+        what = "some component is empty, hardly told from another, or holds a single row"
+        return f"In {every:.0%}{how_sure} of the draws {what}"
     if row["draws"] >= row["climbs"]:
         what = {
             "empty": "some component holds less than one expected row",
             "twins": "the rows hardly tell two of the components apart",
             "one row": "some component holds little but a single row",
         }[how]
-        return f"In {row['draws']:.0%} of the draws {what}"
+        return f"In {row['draws']:.0%}{how_sure} of the draws {what}"
     what = {"empty": "one with an empty component", "twins": "one with twin components",
             "collapsed": "a point where the density has no bound"}[how]  # fmt: skip
-    return f"From {row['climbs']:.0%} of the draws EM climbs to {what}"
+    return f"From {row['climbs']:.0%}{how_sure} of the draws EM climbs to {what}"
 
 
 def advice(evidence):
     """What to do about it."""
-    fewer = "..." if evidence.fit is None else max(evidence.fit.mixture.components - 1, 1)
-    return ADVICE.format(fewer=fewer)
+    return ADVICE.format(how="" if evidence.fit is None else f": {fewer(evidence)}")

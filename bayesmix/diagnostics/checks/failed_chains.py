@@ -15,5 +15,5 @@ def failed_chains(evidence):
         f"{said}. The summaries rest on the {evidence.fit.shape[0]} remaining chain(s).",
         "undecided",
         advice="Mend the cause of the failed chain (its starting point, a prior that allows such values, or the data "
-        "row) and sample again.",
+        "row) and sample again: bm.fit_mcmc(model, data, start=em).",
     )  # fmt: skip

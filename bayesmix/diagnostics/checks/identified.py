@@ -1,5 +1,6 @@
 """Are the components identified where the density is?"""
 
+from bayesmix.diagnostics.checks.ambiguous import fewer
 from bayesmix.diagnostics.checks.convergence import R_HAT
 from bayesmix.diagnostics.findings import Finding, check
 
@@ -20,5 +21,5 @@ def identified(evidence):
         "identified", "warning",
         f"The invariants agree but the relabelled {own['r_hat'].idxmax()} does not (R-hat {own['r_hat'].max():.2f}): "
         "the density is known, its division into components is not.", "undecided", own,
-        advice="Report label-invariant quantities only, or fit fewer components.",
+        advice=f"Report label-invariant quantities only, or fit fewer components: {fewer(evidence)}.",
     )  # fmt: skip

@@ -49,11 +49,12 @@ def several_modes(evidence):
     if not both:
         return None
     if len(both) > 1:
-        crossed = int(matching.moves.sum())
+        among = [r[np.isin(r, both)] for r in region]
+        crossed = sum(int(np.count_nonzero(np.diff(r))) for r in among)
         return Finding(
             "several modes", "warning",
-            f"The chains were in {len(both)} regions of the posterior but crossed between them only {crossed} "
-            f"time{'s' * (crossed != 1)}, too seldom for their shares to be trusted.",
+            f"The chains were in {len(both)} regions of the posterior and crossed between them {crossed} "
+            f"time{'s' * (crossed != 1)}, too seldom to and fro for their shares to be trusted.",
             "undecided", occupancy(evidence),
             advice=f"Run longer: bm.fit_mcmc(model, data, start=em, draws={10 * evidence.shape[1]}).",
         )  # fmt: skip
