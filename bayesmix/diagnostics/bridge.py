@@ -24,7 +24,7 @@ from itertools import permutations, product
 import numpy as np
 
 from bayesmix.data.data import Data
-from bayesmix.em import engine, starts
+from bayesmix.em import engine
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.spec import many
@@ -284,8 +284,7 @@ class Proposal:
             model = Mixture(MvGaussian(), parts).resolve(data)
             if parts > 1 and len(u) < 20 * model.df(u.shape[1]):
                 break
-            problem = Problem.of(model, data)
-            run = engine.run(problem, starts.draw("kmeans++", problem, rng), max_iter=200, tol=1e-4)
+            run = engine.run(Problem.of(model, data), spread_out(u, parts, rng), max_iter=200, tol=1e-4)
             bic = model.df(u.shape[1]) * np.log(len(u)) - 2 * run.log_likelihood
             best = min(best, (bic, run.theta), key=lambda pair: pair[0])
         theta = best[1]
@@ -304,3 +303,18 @@ class Proposal:
         """(count, p) independent draws."""
         z = rng.choice(self.mixture.components, size=count, p=self.theta["weight"])
         return self.mixture.family.draw(z, rng, mean=self.theta["mean"], cov=self.theta["cov"])
+
+
+def spread_out(u, parts, rng):
+    """A start for EM: Gaussians of the whole covariance about draws that lie far apart, by k-means++ of whitened draws.
+
+    References: Arthur & Vassilvitskii (2007), SODA, for the choice with probability proportional to squared distance.
+    """
+    cov = np.atleast_2d(np.cov(u.T))
+    z = np.linalg.solve(np.linalg.cholesky(cov + 1e-10 * np.diag(np.diag(cov))), u.T).T
+    some = [int(rng.integers(len(u)))]
+    for _ in range(parts - 1):
+        near = np.min([((z - z[i]) ** 2).sum(axis=1) for i in some], axis=0)
+        some.append(int(rng.choice(len(u), p=near / near.sum())))
+    mean = u[some] if parts > 1 else u.mean(axis=0, keepdims=True)
+    return {"weight": np.full(parts, 1 / parts), "mean": mean, "cov": np.array([cov] * parts)}
