@@ -112,8 +112,8 @@ def log_evidence(mcmc, *, diagnosis=None, seed=0):
         reason = f"the two halves of the draws give estimates {gap:.1f} standard errors apart; run longer chains."
     elif unlike > APART:
         reason = (
-            f"importance sampling, which does without the shares of the chains, gives an estimate {unlike:.1f} standard "
-            "errors from that of the bridge; run longer chains."
+            f"importance sampling, which does without the shares of the chains, gives an estimate {unlike:.1f} "
+            "standard errors from that of the bridge; run longer chains."
         )
     else:
         reason = ""

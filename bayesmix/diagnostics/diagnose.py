@@ -113,9 +113,9 @@ def diagnose(fit, em=None, *, progress=None):
         return judged(Evidence(fit, em, step, reason))
 
 
-def judged(evidence, checks=CHECKS):
-    """The Diagnosis by some of the checks."""
-    findings = [f for f in (c(evidence) for c in checks) if f is not None]
+def judged(evidence, by=CHECKS):
+    """The Diagnosis by the checks `by`."""
+    findings = [f for f in (c(evidence) for c in by) if f is not None]
     rank = {v: i for i, v in enumerate(VERDICTS)}
     findings.sort(key=lambda f: (-LEVELS.index(f.level), rank.get(f.verdict, len(rank))))
     return Diagnosis(tuple(findings), evidence)

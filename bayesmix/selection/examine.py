@@ -21,8 +21,8 @@ class Record:
     """What is known of one candidate.
 
     em, mcmc: its fits, or None. verdict: of `bm.diagnose`, of the chains where there are any. barred: why it cannot
-    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do. spare: share
-    of the draws with an empty or twin component.
+    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do. spare:
+    share of the draws with an empty or twin component.
     """
 
     name: int | str

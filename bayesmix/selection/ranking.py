@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 RULED_OUT = 10.0  # nats: twice what Kass & Raftery (1995, section 3.2) call very strong, as stand-ins are rough
 TIE = 2.0  # standard errors
 

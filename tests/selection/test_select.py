@@ -163,7 +163,7 @@ def skewed(rng):
 
 @pytest.mark.certify
 def test_covariance_structures_and_constraints_compete_by_their_evidence(rng):
-    """A full covariance beats a diagonal one on tilted groups; an order, which only names components, changes nothing."""
+    """A full covariance beats a diagonal one on tilted groups; an order, which only gives names, changes nothing."""
     data = skewed(rng)
     full, diagonal = bm.Mixture(bm.MvGaussian(), 2), bm.Mixture(bm.Gaussian(), 2)
     ordered = replace(full, constraints=(bm.Order("mean", by=0),))
@@ -194,7 +194,7 @@ def test_families_compete_by_their_evidence(rng):
 
 @pytest.mark.certify
 def test_held_out_density_by_gibbs_is_near_leave_one_out(galaxies):
-    """`mcmc_folds`: ten folds of galaxies under three components, beside PSIS-LOO and EM: within half of LOO's error."""
+    """`mcmc_folds`: ten folds of galaxies under three components, beside PSIS-LOO and EM: within half LOO's error."""
     model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 1)
     found = bm.select(model, galaxies, [3], folds=10, mcmc_folds=True, draws=500, seed=2, workers=1).table.loc[3]
     assert np.isfinite(found["held-out, MCMC"])
