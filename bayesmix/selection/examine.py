@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesmix.diagnostics.checks.several_modes import REAL
 from bayesmix.em.fit_em import fit_em
 from bayesmix.errors import InputError
 from bayesmix.selection import by_em, by_mcmc, heldout, stability  # noqa: F401  they register their criteria
@@ -13,6 +14,7 @@ from bayesmix.selection.trust import seldom, spare
 
 PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio")
 MORE = 5  # times as many restarts, and draws, in the next try
+AGAIN = f"The chains were started a second time, in optima of at least {REAL:.0%} of the estimated mass."
 CLIMBS = 25  # draws of each chain from which EM climbs: 100 of four meet a region of 3 % with probability .95
 
 
@@ -94,21 +96,36 @@ def census(model, data, restarts, seed):
 def chains(candidate, data, plan, seeds, em):
     """The Subject with its chains; Gibbs chains whose numbers cannot be used are run again, longer.
 
-    One with spare components has to be beaten only: it needs an evidence, not averages over its draws.
+    One with spare components has to be beaten only: it needs an evidence, not averages over its draws. Chains that
+    stayed in different regions start again in those that hold at least 1 % of the estimated mass, which is what
+    `bm.diagnose` counts as real: a chain that was started in less and could not leave it says nothing about the rest.
     """
     from bayesmix.mcmc.sample import fit_mcmc
 
     sampler = plan["sampler"][str(candidate.name)]
+    start = em
     for length in (1, MORE) if sampler == "gibbs" else (1,):
         fit = fit_mcmc(
-            em.mixture, em.data, draws=length * plan["draws"], tune=plan["tune"], chains=plan["chains"], start=em,
+            em.mixture, em.data, draws=length * plan["draws"], tune=plan["tune"], chains=plan["chains"], start=start,
             sampler=sampler, seed=seeds["mcmc"], workers=1, progress=False,
         )  # fmt: skip
+        if start is not em:
+            fit = replace(fit, optima=em.optima, settings=fit.settings | {"notes": [*fit.settings["notes"], AGAIN]})
         subject = Subject(candidate, data, plan, seeds, em, fit, verdict_on(fit, em))
         fault = subject.region_fault if spare(subject.diagnosis) > 0 else subject.mcmc_fault
         if not fault and (isinstance(subject.evidence, str) or subject.evidence.ok):
             break
+        start = heavy(em, subject.diagnosis)
     return subject
+
+
+def heavy(em, diagnosis):
+    """The EM fit with those of its optima that hold real mass, where chains stayed in different regions; else itself."""
+    if "several modes" not in diagnosis.verdicts:
+        return em
+    share = diagnosis.modes["share"].to_numpy()[: len(em.optima)]
+    kept = tuple(mode for mode, s in zip(em.optima, share, strict=True) if s >= REAL)
+    return replace(em, optima=kept) if kept else em
 
 
 def verdict_on(fit, em):
