@@ -1,14 +1,15 @@
 """How often each criterion finds the number of components, and how often the dossier refuses: into reports/select.md.
 
-    python benchmarks/study_select.py [--sets 200] [--every 2] [--first 1000] [--workers 2] [--rows 150]
+    python benchmarks/study_select.py [--sets 200] [--first 2000] [--workers 2] [--rows 150]
 
 Data sets of a known number of Gaussian components, K = 1 to 4, whose means lie `separation` standard deviations apart;
-the priors are the package's defaults, the candidates K = 1 to 5. EM's criteria are computed for every data set, the
-chains' (Gibbs) for every second dozen. The table is written anew after every ten data sets, so that an interrupted
-study leaves what it has.
+the priors are the package's defaults, the candidates K = 1 to 5, the engines EM and Gibbs. Every data set adds a line
+to reports/select.jsonl, so that an interrupted study goes on where it was; the rules of the dossier are applied when
+the table is made from it. Thresholds were set on seeds below 1000.
 """
 
 import argparse
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 TRUTHS, SEPARATIONS = (1, 2, 3, 4), (2.0, 3.0, 5.0)
 CANDIDATES = range(1, 6)
 NONE = "none"
+RESTARTS = 10  # of EM
 
 
 def made(seed, K, separation, rows):
@@ -29,31 +31,50 @@ def made(seed, K, separation, rows):
     return bm.Data(rng.normal(separation * rng.integers(K, size=rows), 1.0)[:, None])
 
 
-def one(seed, K, separation, rows, sampled):
-    """(K, separation, criterion -> K it selects or "none", CPU seconds)."""
+def one(seed, K, separation, rows):
+    """One line of the file: what the dossier of one data set rests on, as plain values."""
     import bayesmix as bm
+    from bayesmix.selection import examine
+    from bayesmix.selection.criteria import Subject
 
-    begin = time.process_time()
-    engine = "both" if sampled else "em"
+    begin, data = time.process_time(), made(seed, K, separation, rows)
     dossier = bm.select(
-        bm.Mixture(bm.Gaussian(), 1), made(seed, K, separation, rows), CANDIDATES, engine=engine, seed=seed, workers=1,
+        bm.Mixture(bm.Gaussian(), 1), data, CANDIDATES, restarts=RESTARTS, sampler="gibbs", seed=seed, workers=1,
         progress=False,
     )  # fmt: skip
-    found = {}
-    for name, front in dossier.leaders.items():
-        found[name] = front[0] if len(front) == 1 else NONE  # a tie, or nothing that can be used
-    if sampled:
-        found["the dossier"] = NONE if dossier.choice is None else dossier.choice
-    else:
-        found["the dossier by EM alone"] = NONE if dossier.choice is None else dossier.choice
-    return K, separation, found, time.process_time() - begin
+    records = []
+    for r in dossier.records:
+        alone = Subject(None, data, {}, {}, r.em, diagnosis=examine.verdict_on(r.em, r.em))
+        cells = {n: [c.value, c.se, c.reason] for n, c in r.cells.items()}
+        looked = [round(float(v), 6) for v in r.cell("LOO").rows] if r.cell("LOO").rows is not None else None
+        draws = r.mcmc.shape[1] if r.mcmc else 0
+        records.append(
+            {"name": r.name, "verdict": r.verdict, "barred": r.barred, "barred by EM": examine.bar(alone),
+             "spare": r.spare, "cells": cells, "LOO rows": looked, "draws": draws}
+        )  # fmt: skip
+    seconds = time.process_time() - begin
+    return {"seed": seed, "K": K, "separation": separation, "rows": rows, "seconds": seconds, "records": records}
 
 
-def jobs(sets, every, first, rows):
-    """The arguments of `one`, truths and separations in turn."""
-    cells = [(K, s) for s in SEPARATIONS for K in TRUTHS]
-    out = [(first + i, *cells[i % len(cells)], rows, i // len(cells) % every == 0) for i in range(sets)]
-    return sorted(out, key=lambda job: job[-1])  # the quick ones first
+def read(line):
+    """(K, separation, criterion -> K it selects or "none", CPU seconds) of one line of the file."""
+    from bayesmix.selection.criteria import Cell
+    from bayesmix.selection.dossier import Dossier
+    from bayesmix.selection.examine import Record
+
+    def dossier(by, barred):
+        records = []
+        for r in line["records"]:
+            rows = None if r["LOO rows"] is None else np.array(r["LOO rows"])
+            cells = {n: Cell(*value, rows if n == "LOO" else None) for n, value in r["cells"].items()}
+            records.append(Record(r["name"], None, None, None, r["verdict"], r[barred], cells, "", r["spare"]))
+        return Dossier(tuple(records), by, np.full(len(records), 1 / len(records)), {})
+
+    full, alone = dossier("log evidence", "barred"), dossier("BIC", "barred by EM")
+    found = {name: front[0] if len(front) == 1 else NONE for name, front in full.leaders.items()}
+    found["the dossier"] = NONE if full.choice is None else full.choice
+    found["the dossier by EM alone"] = NONE if alone.choice is None else alone.choice
+    return line["K"], line["separation"], found, line["seconds"], full
 
 
 def main():
@@ -62,35 +83,45 @@ def main():
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=200)
-    parser.add_argument("--every", type=int, default=2)
-    parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=150)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--to", default=str(ROOT / "reports" / "select.md"))
+    parser.add_argument("--to", type=Path, default=ROOT / "reports" / "select.md")
     args = parser.parse_args()
-    todo = jobs(args.sets, args.every, args.first, args.rows)
-    results = []
-    for result in Parallel(n_jobs=args.workers, return_as="generator")(delayed(one)(*job) for job in todo):
-        results.append(result)
-        if len(results) % 10 == 0 or len(results) == len(todo):
-            Path(args.to).write_text(report(results, args.rows, args.first), encoding="utf-8")
-            print(f"{len(results)} of {len(todo)} data sets", flush=True)
-    print(Path(args.to).read_text(encoding="utf-8"))
+    kept = args.to.with_suffix(".jsonl")
+    lines = [json.loads(text) for text in kept.read_text().splitlines()] if kept.exists() else []
+    done = {line["seed"] for line in lines}
+    todo = [(seed, *cell, args.rows) for seed, cell in jobs(args.sets, args.first) if seed not in done]
+    for line in Parallel(n_jobs=args.workers, return_as="generator")(delayed(one)(*job) for job in todo):
+        lines.append(line)
+        with open(kept, "a") as file:
+            file.write(json.dumps(line) + "\n")
+        args.to.write_text(report(lines, args.first), encoding="utf-8")
+        print(f"{len(lines)} data sets, the last in {line['seconds']:.1f} CPU s", flush=True)
+    args.to.write_text(report(lines, args.first), encoding="utf-8")
+    print(args.to.read_text(encoding="utf-8"))
 
 
-def report(results, rows, first):
+def jobs(sets, first):
+    """(seed, (K, separation)), truths and separations in turn."""
+    cells = [(K, s) for s in SEPARATIONS for K in TRUTHS]
+    return [(first + i, cells[i % len(cells)]) for i in range(sets)]
+
+
+def report(lines, first):
     """The table, as Markdown."""
-    names = list(dict.fromkeys(name for _, _, found, _ in sorted(results, key=lambda r: -len(r[2])) for name in found))
-    sampled = sum("the dossier" in found for _, _, found, _ in results)
-    minutes = sum(seconds for *_, seconds in results) / 60
+    read_ = [read(line) for line in lines]
+    results = [r[:4] for r in read_]
+    names = list(results[0][2])
+    seconds = np.array([r[3] for r in results])
     lines = [
         "# How often the number of components is found",
         "",
-        f"Written by `benchmarks/study_select.py` (`make study`): {minutes:.0f} minutes of CPU time, seeds "
-        f"from {first}.",
-        f"{len(results)} data sets of {rows} rows, K Gaussian components of equal weight and unit variance with means "
-        "2, 3 or 5 standard deviations apart (two components 2 apart have a single hump); default priors, candidates "
-        f"K = 1 to 5. EM's criteria rest on all of them, LOO, the evidence and the dossier on {sampled} (Gibbs).",
+        f"Written by `benchmarks/study_select.py` (`make study`): {seconds.sum() / 60:.0f} minutes of CPU time "
+        f"({np.median(seconds):.1f} s for the middle data set), seeds from {first}; no threshold was set on these.",
+        f"{len(results)} data sets of {lines[0]['rows']} rows, K Gaussian components of equal weight and unit variance "
+        "with means 2, 3 or 5 standard deviations apart (two components 2 apart have a single hump); default priors, "
+        f"candidates K = 1 to 5, EM ({RESTARTS} restarts) and Gibbs for every one.",
         "",
         "Each entry: right / wrong / no answer. No answer is a tie, or a number that must not be used; the dossier "
         "gives none where the leader by evidence ties, is barred by its verdict, or cannot be compared with a rival.",

@@ -9,6 +9,11 @@ mode, one per relabelling, and a sampler need not visit them all: the estimate w
 to K!. So q is the average of one proposal over all relabelings, which makes p* and q both symmetric: whichever copy
 a draw lies in, both are the same number there, and no draw has to be moved.
 
+Importance sampling from the same proposal, Z = E_q[p* / q], does without the shares that the chains gave to the
+regions of the posterior. So it must agree, and where chains moved between regions too seldom for these shares to be
+trusted, it is the estimate; where too few draws carry its weight, the bridge is, and the share s of the draws outside
+the main region counts as known to itself only, an error of log(1 + s).
+
 References: Meng & Wong (1996), Statistica Sinica 6:831-860, equation 4.1; Fruehwirth-Schnatter (2004), The
 Econometrics Journal 7:143-167, for mixtures and the error (section 4); Gronau et al. (2017), J. Math. Psych. 81:80-97.
 """
@@ -19,7 +24,7 @@ from itertools import permutations, product
 import numpy as np
 
 from bayesmix.data.data import Data
-from bayesmix.em import engine, starts
+from bayesmix.em import engine
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.spec import many
@@ -32,6 +37,8 @@ from bayesmix.spec.special import logsumexp
 PARTS = (1, 2, 4)  # Gaussians in the proposal; BIC chooses
 WIDE, SHARE = 4.0, 0.1  # a tenth of the proposal has four times the covariance, for the tails
 MOST = 5040  # relabelings that are averaged over
+BRIDGED = 4000  # draws of each half that are used, evenly spaced
+EFFECTIVE = 100  # importance weights from which their own spread is known
 LARGEST_SE = 0.5  # nats; beyond, the estimate is no estimate
 APART = 5.0  # standard errors between the two halves' estimates from which they contradict each other
 UNUSABLE = ("several modes", "not converged")  # verdicts under which draws are not from the whole posterior
@@ -67,7 +74,8 @@ def log_evidence(mcmc, *, diagnosis=None, seed=0):
 
     Returns:
         a LogEvidence. `ok` is False when chains are in different regions or have not converged, when a half of the
-        draws contradicts the other, or when the standard error exceeds 0.5.
+        draws contradicts the other, or importance sampling contradicts the bridge, by more than 5 standard errors, or
+        when the standard error exceeds 0.5.
 
     Raises:
         InputError: not an MCMC fit, a prior is improper (Flat), or row weights are fractional.
@@ -79,13 +87,21 @@ def log_evidence(mcmc, *, diagnosis=None, seed=0):
         diagnosis = diagnose(mcmc)
     rng, space = np.random.default_rng(seed), Space.of(mcmc)
     chains, draws = mcmc.shape
-    early = np.concatenate([c * draws + np.arange(draws // 2) for c in range(chains)])
-    late = np.setdiff1d(np.arange(chains * draws), early)
+    half, starts = draws // 2, draws * np.arange(chains)[:, None]
+    some = np.unique(np.linspace(0, half - 1, min(half, max(BRIDGED // chains, 1))).astype(int))
+    early, late = (starts + some).ravel(), (starts + draws - 1 - some[::-1]).ravel()
     halves = [_bridge(space, a, b, rng) for a, b in ((early, late), (late, early))]
-    value = float(np.mean([h[0] for h in halves]))
-    se = float(np.sqrt(sum(h[1] ** 2 for h in halves)) / 2)
+    bridge, importance = ([pair[i] for pair in halves] for i in (0, 1))
+    unlike = max(_apart(*pair) for pair in halves)
+    gap = _apart(*bridge)
+    seldom = any(f.name == "several modes" and f.verdict == "undecided" for f in getattr(diagnosis, "findings", ()))
+    used = importance if seldom and np.isfinite([h[1] for h in importance]).all() else bridge
+    value = float(np.mean([h[0] for h in used]))
+    se = float(np.sqrt(sum(h[1] ** 2 for h in used)) / 2)
+    if seldom and used is bridge:
+        region = diagnosis.evidence.matching.region
+        se = float(np.hypot(se, np.log1p(1 - np.bincount(region[region >= 0]).max() / region.size)))
     mass, mass_se = log_normaliser(mcmc.mixture, mcmc.data.d, seed)
-    gap = abs(halves[0][0] - halves[1][0]) / np.hypot(halves[0][1], halves[1][1])
     found = [v for v in diagnosis.verdicts if v in UNUSABLE]
     total = float(np.hypot(se, mass_se))
     if found:
@@ -94,6 +110,11 @@ def log_evidence(mcmc, *, diagnosis=None, seed=0):
         reason = f"the standard error is {total:.2f} nats, more than {LARGEST_SE:g}; draw more."
     elif gap > APART:
         reason = f"the two halves of the draws give estimates {gap:.1f} standard errors apart; run longer chains."
+    elif unlike > APART:
+        reason = (
+            f"importance sampling, which does without the shares of the chains, gives an estimate {unlike:.1f} "
+            "standard errors from that of the bridge; run longer chains."
+        )
     else:
         reason = ""
     return LogEvidence(value - mass, total, not reason, reason)
@@ -128,22 +149,20 @@ class Space:
     @classmethod
     def of(cls, mcmc):
         """The space of a fit."""
-        model, like = mcmc.mixture, mcmc.theta(0, 0)
-        u = np.array([model.vector(theta) for theta in mcmc.thetas()])
-        jacobian = np.array([model.log_jacobian(v, like) for v in u])
+        model, like, fields = mcmc.mixture, mcmc.theta(0, 0), many.stack(mcmc.relabelled)
+        u = many.to_vectors(model, fields)
+        jacobian = many.from_vectors(model, u, like)[1]
         blocks = model.free_blocks(model.blocks(mcmc.data))
         return cls(model, mcmc.data, like, u, mcmc.log_posteriors.ravel() + jacobian, mcmc.shape,
                    _relabelings(model, like, blocks))  # fmt: skip
 
     def target(self, u):
         """log p* at (m, p) points."""
-        theta = [self.mixture.from_vector(v, self.like) for v in u]
-        fields = {name: np.stack([t[name] for t in theta]) for name in self.like}
         with np.errstate(all="ignore"):
-            out = many.log_prior(self.mixture, fields)
+            fields, out = many.from_vectors(self.mixture, u, self.like)
+            out += many.log_prior(self.mixture, fields)
             for run, _, rows in many.by_draws(self.mixture, self.data.x, fields, self.mixture.log_label(self.data)):
                 out[run] += rows @ self.data.row_weight
-            out += [self.mixture.log_jacobian(v, self.like) for v in u]
         return np.where(np.isfinite(out), out, -np.inf)
 
     def images(self, u):
@@ -178,12 +197,14 @@ def _relabelings(model, like, blocks):
 
 
 def _bridge(space, fitted, used, rng):
-    """(log Z, its standard error) with a proposal from the draws `fitted` and the draws `used` as the sample."""
+    """(log Z, its standard error) by bridge and by importance sampling, the proposal from the draws `fitted`, the
+    sample the draws `used`.
+    """
     proposal = Proposal.of(space.u[fitted], rng)
     other = proposal.draw(len(used), rng)
     l1 = space.log_p[used] - _symmetric(space, proposal, space.u[used])
     l2 = space.target(other) - _symmetric(space, proposal, other)
-    return solve(l1.reshape(space.shape[0], -1), l2)
+    return solve(l1.reshape(space.shape[0], -1), l2), weighed(l2)
 
 
 def _symmetric(space, proposal, u):
@@ -223,6 +244,24 @@ def solve(l1, l2):
     return float(z), float(np.sqrt(relative))
 
 
+def weighed(l2):
+    """(log Z, standard error) by importance sampling, from log p*/q at independent proposal draws (m,).
+
+    The error is infinite where fewer than EFFECTIVE draws carry the weight: there it would be a guess.
+    """
+    if not np.isfinite(l2).any():
+        return -np.inf, np.inf
+    w = np.exp(l2 - l2.max())
+    se = float(w.std(ddof=1) / w.mean() / np.sqrt(len(w)))
+    return float(np.log(w.mean()) + l2.max()), se if w.sum() ** 2 / (w @ w) >= EFFECTIVE else np.inf
+
+
+def _apart(a, b):
+    """How many standard errors two estimates (log Z, standard error) differ by; 0 where one has none."""
+    se = np.hypot(a[1], b[1])
+    return float(abs(a[0] - b[0]) / se) if 0 < se < np.inf else 0.0
+
+
 def effective(value, az):
     """Effective sample size of the mean of (chain, draw) values, at most their number."""
     if np.ptp(value) == 0:
@@ -245,8 +284,7 @@ class Proposal:
             model = Mixture(MvGaussian(), parts).resolve(data)
             if parts > 1 and len(u) < 20 * model.df(u.shape[1]):
                 break
-            problem = Problem.of(model, data)
-            run = engine.run(problem, starts.draw("kmeans++", problem, rng), max_iter=200, tol=1e-4)
+            run = engine.run(Problem.of(model, data), spread_out(u, parts, rng), max_iter=200, tol=1e-4)
             bic = model.df(u.shape[1]) * np.log(len(u)) - 2 * run.log_likelihood
             best = min(best, (bic, run.theta), key=lambda pair: pair[0])
         theta = best[1]
@@ -265,3 +303,18 @@ class Proposal:
         """(count, p) independent draws."""
         z = rng.choice(self.mixture.components, size=count, p=self.theta["weight"])
         return self.mixture.family.draw(z, rng, mean=self.theta["mean"], cov=self.theta["cov"])
+
+
+def spread_out(u, parts, rng):
+    """A start for EM: Gaussians of the whole covariance about draws that lie far apart, by k-means++ of whitened draws.
+
+    References: Arthur & Vassilvitskii (2007), SODA, for the choice with probability proportional to squared distance.
+    """
+    cov = np.atleast_2d(np.cov(u.T))
+    z = np.linalg.solve(np.linalg.cholesky(cov + 1e-10 * np.diag(np.diag(cov))), u.T).T
+    some = [int(rng.integers(len(u)))]
+    for _ in range(parts - 1):
+        near = np.min([((z - z[i]) ** 2).sum(axis=1) for i in some], axis=0)
+        some.append(int(rng.choice(len(u), p=near / near.sum())))
+    mean = u[some] if parts > 1 else u.mean(axis=0, keepdims=True)
+    return {"weight": np.full(parts, 1 / parts), "mean": mean, "cov": np.array([cov] * parts)}

@@ -110,8 +110,12 @@ def diagnose(fit, em=None, *, progress=None):
         if em is not None:
             fit = replace(fit, optima=em.optima, runs=em.runs)
     with meter(progress, "Climbing from the draws") as step:
-        evidence = Evidence(fit, em, step, reason)
-        findings = [f for f in (c(evidence) for c in CHECKS) if f is not None]
+        return judged(Evidence(fit, em, step, reason))
+
+
+def judged(evidence, by=CHECKS):
+    """The Diagnosis by the checks `by`."""
+    findings = [f for f in (c(evidence) for c in by) if f is not None]
     rank = {v: i for i, v in enumerate(VERDICTS)}
     findings.sort(key=lambda f: (-LEVELS.index(f.level), rank.get(f.verdict, len(rank))))
     return Diagnosis(tuple(findings), evidence)

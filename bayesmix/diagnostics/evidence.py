@@ -30,7 +30,7 @@ class Evidence:
     regions_of_chains: (chain,) the region that each chain stays in, -1 where it stays in none.
     sample_stats: name -> (chain, draw).
     components: `Components` of the draws looked at, or None without responsibilities.
-    no_census: why EM found no optimum, or "".
+    no_census: why EM found no optimum, or "". climbs: draws of each chain from which EM climbs, at most.
     fit, em, problem, matching, masses: the fits, the centred problem, the climbs from the draws and the mass
     table; None without a specification.
     """
@@ -39,6 +39,7 @@ class Evidence:
     em: Fit | None = None
     progress: object = None
     no_census: str = ""
+    climbs: int = matching.MOST
 
     @property
     def sampled(self):
@@ -84,7 +85,7 @@ class Evidence:
 
     @cached_property
     def matching(self):
-        return matching.match_draws(self.problem, self.fit, self.progress) if self.sampled else None
+        return matching.match_draws(self.problem, self.fit, self.progress, self.climbs) if self.sampled else None
 
     @property
     def regions_of_chains(self):

@@ -115,11 +115,11 @@ class Matching:
         return np.array([*(m.kind == kind for m in self.optima), kind == "collapsed"])[self.home]
 
 
-def match_draws(problem, fit, progress=None):
-    """The Matching of an MCMC fit's draws to its census."""
+def match_draws(problem, fit, progress=None, most=MOST):
+    """The Matching of an MCMC fit's draws to its census, by climbs from at most `most` draws of each chain."""
     chains, draws = fit.shape
     free = unordered(problem)
-    at = np.unique(np.linspace(0, draws - 1, min(checkpoints(free, chains), draws)).astype(int))
+    at = np.unique(np.linspace(0, draws - 1, min(checkpoints(free, chains), most, draws)).astype(int))
     thetas = [fit.theta(c, s, relabelled=False) for c in range(chains) for s in at]
     optima = list(fit.optima)
     home, permutation = climb_to_optima(free, thetas, optima, progress)

@@ -12,14 +12,19 @@ BIC at the posterior mode; Raftery (1995), Sociological Methodology 25:111-163, 
 
 import numpy as np
 
+from bayesmix.diagnostics.checks.degenerate import KINDS
 from bayesmix.selection.criteria import Cell, criterion
+from bayesmix.selection.trust import seldom
+from bayesmix.spec.normaliser import log_normaliser
+from bayesmix.spec.priors import Flat
+from bayesmix.spec.special import logsumexp
 
 MARGIN = 2.0  # twice a nat: "not worth more than a bare mention" (Raftery 1995, table 6)
 
 
 @criterion("log likelihood", meaning="at the maximum of the log posterior")
 def log_likelihood(subject):
-    return Cell(subject.em.log_likelihood)
+    return Cell(subject.em.log_likelihood, reason=seldom(subject.em))
 
 
 @criterion("df", meaning="free parameters")
@@ -47,6 +52,21 @@ def entropy(subject):
     r = responsibilities(subject.em)
     terms = -np.sum(r * np.log(np.where(r > 0, r, 1.0)), axis=1)
     return Cell(float(subject.data.row_weight @ terms), reason=subject.em_fault)
+
+
+@criterion(
+    "Laplace evidence", meaning="log p(data) by Laplace's approximation at every optimum: rough, it ranks nothing"
+)
+def laplace_evidence(subject):
+    fit = subject.em
+    if any(isinstance(p.prior, Flat) for p in fit.mixture.parameters.values()):
+        return Cell(np.nan, reason="A prior is Flat, so the evidence is not defined.")
+    mass = np.array([m.log_mass for m in fit.optima])
+    if not np.isfinite(mass[0]):
+        why = fit.optima[0].reason or f"it has {KINDS.get(fit.optima[0].kind, fit.optima[0].kind)}"
+        return Cell(np.nan, reason=f"The best optimum has no Laplace mass: {why}.")
+    value = logsumexp(mass[np.isfinite(mass)]) - log_normaliser(fit.mixture, fit.data.d)[0]
+    return Cell(float(value), reason=seldom(fit))
 
 
 def responsibilities(fit):

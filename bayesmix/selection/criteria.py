@@ -83,7 +83,25 @@ class Subject:
 
     @cached_property
     def mcmc_fault(self):
-        """Why the draws are no ground for a comparison, or ""."""
+        """Why averages over the draws are no ground for a comparison, or ""."""
         from bayesmix.selection.trust import mcmc_fault
 
         return mcmc_fault(self.diagnosis)
+
+    @cached_property
+    def region_fault(self):
+        """Why the draws do not show where the posterior lies, or ""; in which proportion is another question."""
+        from bayesmix.selection.trust import region_fault
+
+        return region_fault(self.diagnosis)
+
+    @cached_property
+    def evidence(self):
+        """The `LogEvidence` by bridge sampling; a text where there can be none."""
+        from bayesmix.diagnostics.bridge import log_evidence
+        from bayesmix.errors import InputError
+
+        try:
+            return log_evidence(self.mcmc, diagnosis=self.diagnosis, seed=self.seeds["evidence"])
+        except InputError as error:
+            return str(error)

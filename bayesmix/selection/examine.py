@@ -1,18 +1,21 @@
 """Everything that is computed of one candidate by itself: fits, verdict, and each criterion's cell."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bayesmix.diagnostics.checks.several_modes import REAL
 from bayesmix.em.fit_em import fit_em
 from bayesmix.errors import InputError
 from bayesmix.selection import by_em, by_mcmc, heldout, stability  # noqa: F401  they register their criteria
 from bayesmix.selection.criteria import CRITERIA, MISSING, Cell, Subject
-from bayesmix.selection.trust import mcmc_fault, seldom
+from bayesmix.selection.trust import seldom, spare
 
 PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio")
-MORE = 5  # times as many restarts, and draws, in the second try
+MORE = 5  # times as many restarts, and draws, in the next try
+AGAIN = f"The chains were started a second time, in optima of at least {REAL:.0%} of the estimated mass."
+CLIMBS = 25  # draws of each chain from which EM climbs: 100 of four meet a region of 3 % with probability .95
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +23,8 @@ class Record:
     """What is known of one candidate.
 
     em, mcmc: its fits, or None. verdict: of `bm.diagnose`, of the chains where there are any. barred: why it cannot
-    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do.
+    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do. spare:
+    share of the draws with an empty or twin component.
     """
 
     name: int | str
@@ -31,6 +35,7 @@ class Record:
     barred: str
     cells: dict
     advice: str = ""
+    spare: float = 0.0
 
     def cell(self, name):
         """The Cell of a criterion, an empty one where it was not computed."""
@@ -54,14 +59,14 @@ def examine(candidate, data, plan):
     except InputError as error:  # every restart collapsed
         cells = {name: Cell(np.nan, reason=str(error)) for name, c in CRITERIA.items() if c.needs in engines(plan)}
         return Record(candidate.name, candidate.model, None, None, "degenerate", str(error), cells)
-    mcmc, diagnosis, failure = None, None, ""
+    subject, failure = None, ""
     if "mcmc" in engines(plan):
         try:
-            mcmc, diagnosis = chains(candidate, em, plan, seeds["mcmc"])
+            subject = chains(candidate, data, plan, seeds, em)
         except InputError as error:  # every chain failed, say
             failure = str(error)
-    diagnosis = diagnose(em, progress=False) if diagnosis is None else diagnosis
-    subject = Subject(candidate, data, plan, seeds, em, mcmc, diagnosis)
+    subject = subject or Subject(candidate, data, plan, seeds, em, diagnosis=diagnose(em, progress=False))
+    mcmc, diagnosis = subject.mcmc, subject.diagnosis
     cells = {}
     for name, criterion in CRITERIA.items():
         if criterion.needs == "mcmc" and mcmc is None:
@@ -72,7 +77,9 @@ def examine(candidate, data, plan):
                 warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
                 cells[name] = criterion.function(subject)
     barred = failure or bar(subject)
-    return Record(candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice)
+    return Record(
+        candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice, spare(diagnosis)
+    )
 
 
 def engines(plan):
@@ -86,25 +93,54 @@ def census(model, data, restarts, seed):
     return fit_em(model, data, restarts=MORE * restarts, seed=seed, progress=False) if seldom(fit) else fit
 
 
-def chains(candidate, em, plan, seed):
-    """(the MCMC fit, its Diagnosis); by Gibbs, chains that are too short or not converged are run again, longer."""
-    from bayesmix.diagnostics.diagnose import diagnose
+def chains(candidate, data, plan, seeds, em):
+    """The Subject with its chains; Gibbs chains whose numbers cannot be used are run again, longer.
+
+    One with spare components has to be beaten only: it needs an evidence, not averages over its draws. Chains that
+    stayed in different regions start again in those that hold at least 1 % of the estimated mass, which is what
+    `bm.diagnose` counts as real: a chain that was started in less and could not leave it says nothing about the rest.
+    """
     from bayesmix.mcmc.sample import fit_mcmc
 
     sampler = plan["sampler"][str(candidate.name)]
+    start = em
     for length in (1, MORE) if sampler == "gibbs" else (1,):
         fit = fit_mcmc(
-            em.mixture, em.data, draws=length * plan["draws"], tune=plan["tune"], chains=plan["chains"], start=em,
-            sampler=sampler, seed=seed, workers=1, progress=False,
+            em.mixture, em.data, draws=length * plan["draws"], tune=plan["tune"], chains=plan["chains"], start=start,
+            sampler=sampler, seed=seeds["mcmc"], workers=1, progress=False,
         )  # fmt: skip
-        diagnosis = diagnose(fit, em, progress=False)
-        if not mcmc_fault(diagnosis):
+        if start is not em:
+            fit = replace(fit, optima=em.optima, settings=fit.settings | {"notes": [*fit.settings["notes"], AGAIN]})
+        subject = Subject(candidate, data, plan, seeds, em, fit, verdict_on(fit, em))
+        fault = subject.region_fault if spare(subject.diagnosis) > 0 else subject.mcmc_fault
+        if not fault and (isinstance(subject.evidence, str) or subject.evidence.ok):
             break
-    return fit, diagnosis
+        start = heavy(em, subject.diagnosis)
+    return subject
+
+
+def heavy(em, diagnosis):
+    """The EM fit with those of its optima that hold real mass, where chains stayed in different regions; else itself."""
+    if "several modes" not in diagnosis.verdicts:
+        return em
+    share = diagnosis.modes["share"].to_numpy()[: len(em.optima)]
+    kept = tuple(mode for mode, s in zip(em.optima, share, strict=True) if s >= REAL)
+    return replace(em, optima=kept) if kept else em
+
+
+def verdict_on(fit, em):
+    """The Diagnosis by the checks that can carry a verdict, from fewer climbs than `bm.diagnose` makes."""
+    from bayesmix.diagnostics.checks.prior_conflict import prior_conflict
+    from bayesmix.diagnostics.diagnose import judged
+    from bayesmix.diagnostics.evidence import Evidence
+    from bayesmix.diagnostics.findings import CHECKS
+
+    evidence = Evidence(replace(fit, optima=em.optima, runs=em.runs), em, climbs=CLIMBS)
+    return judged(evidence, [c for c in CHECKS if c is not prior_conflict])
 
 
 def bar(subject):
     """Why a candidate cannot be chosen, or ""."""
     if subject.diagnosis.verdict == "degenerate":
         return next(f.sentence for f in subject.diagnosis.findings if f.verdict == "degenerate")
-    return subject.mcmc_fault if subject.mcmc is not None else subject.em_fault
+    return subject.region_fault if subject.mcmc is not None else subject.em_fault

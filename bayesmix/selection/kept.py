@@ -21,7 +21,7 @@ from bayesmix.selection.criteria import Cell
 from bayesmix.selection.examine import Record
 from bayesmix.store import load
 
-FORMAT = 1
+FORMAT = 2
 MAY_DIFFER = ("sampler", "seed", "bootstrap")  # between the calls that share a folder: see `Kept.open`
 
 
@@ -98,7 +98,8 @@ class Kept:
         with open(place / "rows.npz", "wb") as file:
             np.savez(file, **rows)
         cells = {name: [cell.value, cell.se, cell.reason] for name, cell in record.cells.items()}
-        said = {"verdict": record.verdict, "barred": record.barred, "advice": record.advice, "cells": cells}
+        said = {"verdict": record.verdict, "barred": record.barred, "advice": record.advice,
+                "spare": record.spare, "cells": cells}  # fmt: skip
         write(place / "record.json", json.dumps(said, indent=1))
 
     def read(self, candidate, data):
@@ -116,7 +117,7 @@ class Kept:
         cells = {n: Cell(v, se, reason, rows.get(n)) for n, (v, se, reason) in said["cells"].items()}
         return Record(
             candidate.name, candidate.model, fits["em"], fits["mcmc"], said["verdict"], said["barred"], cells,
-            said["advice"],
+            said["advice"], said["spare"],
         )  # fmt: skip
 
     def _test(self, K):

@@ -3,15 +3,20 @@
 Two candidates tie when they differ by no more than the criterion's margin, or than twice the standard error of the
 difference: sqrt(n var(d_i)) where the criterion is a sum over the same rows (Vehtari, Gelman & Gabry 2017, eq. 24),
 else sqrt(se_a^2 + se_b^2).
+
+Numbers of components are nested: more of them can always repeat the density of fewer, with components that are empty
+or twins of others, and for weights of Dirichlet(1) such a repetition costs the evidence little. So a larger number
+that ties with a smaller one, while more than one in twenty of its draws have spare components (which is where
+`bm.diagnose` begins to doubt that all are needed), is no rival: it says the same. A tie of candidates that use all
+their components is a tie.
+
+References: Rousseau & Mengersen (2011), JRSS B 73:689-710, for what overfitted mixtures do with spare components;
+Malsiner-Walli, Fruehwirth-Schnatter & Gruen (2016), Statistics and Computing 26:303-324, for counting those in use.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-
-from bayesmix.selection.trust import seldom
-from bayesmix.spec.normaliser import log_normaliser
-from bayesmix.spec.special import logsumexp
 
 RULED_OUT = 10.0  # nats: twice what Kass & Raftery (1995, section 3.2) call very strong, as stand-ins are rough
 TIE = 2.0  # standard errors
@@ -70,6 +75,7 @@ def choose(criterion, records, named):
     if not front:
         reasons = {r.cell(by).reason or "it was not computed." for r in records}
         return Choice(None, f"{by} can be used for no candidate: {' '.join(sorted(reasons))}", advice(missing, named))
+    front, repeats = without_repeats(front)
     best, *tied = front
     if tied:
         others = " and ".join(named(r) for r in tied)
@@ -87,31 +93,46 @@ def choose(criterion, records, named):
             f"{open_[0].cell(by).reason or 'it was not computed.'}"
         )
         return Choice(None, why, advice(open_, named))
+    if repeats:
+        others = " and ".join(f"{named(r)} ({r.spare:.0%})" for r in repeats)
+        why = f"{named(best)} ties by {by} with {others}, which repeat{'s' * (len(repeats) == 1)} it with spare "
+        return Choice(best, why + "components (share of the draws).")
     return Choice(best, f"{named(best)} leads by {by}{second(criterion, best, records, named)}.")
+
+
+def without_repeats(front):
+    """(those of a tie that are left, the larger numbers of components among them that only repeat a smaller one)."""
+    counts = [r.name for r in front]
+    if not all(isinstance(c, int) for c in counts):
+        return front, ()
+    repeats = [r for r in front if r.name > min(counts) and r.spare > 0]
+    return tuple(r for r in front if r not in repeats), tuple(sorted(repeats, key=lambda r: r.name))
 
 
 def ruled_out(criterion, record, best):
     """Whether a candidate without a usable number is so far behind that it need not have one.
 
-    Judged by a rough stand-in for the criterion, in nats, as long as EM's best optimum is known for both: the
-    evidence by Laplace's approximation over all optima, a predictive density by -AIC / 2, a criterion of EM by itself.
+    Judged by a rough stand-in for the criterion, in nats: the evidence by Laplace's approximation over all optima, a
+    predictive density by -AIC / 2, a criterion of EM by itself. Without one, nobody is ruled out.
     """
-    if record.em is None or best.em is None or seldom(record.em):
-        return False
-    return bool(stand_in(criterion, best) - stand_in(criterion, record) > RULED_OUT)
+    behind, ahead = stand_in(criterion, record), stand_in(criterion, best)
+    if best.cell(criterion.name).usable and criterion.name == "log evidence":
+        ahead = best.cell(criterion.name).value
+    return bool(ahead - behind > RULED_OUT)
 
 
 def stand_in(criterion, record):
-    """The stand-in, larger is better; NaN where there is none, which rules nobody out."""
-    fit = record.em
+    """The stand-in, larger is better; NaN where there is none, which rules nobody out.
+
+    An evidence that must not be used, since the chains may have missed a part of the posterior, still is a part of it.
+    """
+    value = lambda name: record.cell(name).value  # noqa: E731
     if criterion.name == "log evidence":
-        mass = np.array([m.log_mass for m in fit.optima])
-        if not np.isfinite(mass[0]):
-            return np.nan
-        return float(logsumexp(mass[np.isfinite(mass)]) - log_normaliser(fit.mixture, fit.data.d)[0])
+        laplace = record.cell("Laplace evidence")
+        return float(np.fmax(laplace.value, value("log evidence"))) if laplace.usable else np.nan
     if criterion.needs == "em" and criterion.name in record.cells:
-        return criterion.sign * record.cells[criterion.name].value / (2 if criterion.sign < 0 else 1)
-    return float(fit.log_likelihood - fit.df)
+        return criterion.sign * value(criterion.name) / (2 if criterion.sign < 0 else 1)
+    return float(value("log likelihood") - value("df")) if record.cell("log likelihood").usable else np.nan
 
 
 def second(criterion, best, records, named):

@@ -48,6 +48,8 @@ def select(
 
     A number whose assumptions fail is greyed with the reason, a candidate that has not converged or is degenerate
     is never chosen, and where candidates tie, or one that cannot be judged is still in the race, the choice is None.
+    A larger number of components that ties with a smaller one is no rival to it where more than 5 % of its draws have
+    empty or twin components: then it repeats the smaller one (`selection/ranking.py` has the rules and their sources).
 
     Args:
         model: a `Mixture`, compared with itself at every number of `components`; or a list of them, or a dict of
@@ -58,7 +60,7 @@ def select(
         by: the criterion that decides, a column of the table that ranks: "log evidence" by default, "BIC" for "em".
         prior: probabilities of the candidates before the data, in their order; left out, equal.
         restarts: of EM; five times as many where only one of them reached the best optimum.
-        draws, tune, chains: of MCMC; five times as many draws where Gibbs chains have not converged.
+        draws, tune, chains: of MCMC; five times as many draws where the numbers from Gibbs chains cannot be used yet.
         sampler: left out, "gibbs" where the priors allow it, else "nutpie", and `settings["notes"]` says for whom.
         bootstrap: replicates of the likelihood ratio test of K against K + 1; 0 leaves it out, 99 is usual.
         stability: refits to resampled rows; 0 leaves it out, 20 is usual.

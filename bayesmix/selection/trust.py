@@ -6,10 +6,12 @@ objection; chains that disagree about the density of the data are.
 
 import numpy as np
 
-from bayesmix.diagnostics.checks.degenerate import KINDS
+from bayesmix.diagnostics.checks.degenerate import ANY, KINDS
 
 AGREE = 2  # restarts that must have reached the best optimum
-OTHERS = ("ambiguous names", "identified", "effective size", "above the MAP")  # of names, single parameters, or EM
+OTHERS = (  # findings on names, single parameters, EM, components that are not needed, or the shares of regions
+    "ambiguous names", "identified", "effective size", "above the MAP", "degenerate", "several modes",
+)  # fmt: skip
 CROSSED = 50  # moves between regions from which their shares are known within a fifth: (2 / 50)^(1/2)
 LEAST_ESS = 100  # of every invariant: below it a Monte Carlo error is itself a guess
 
@@ -38,18 +40,17 @@ def seldom(fit):
     return ""
 
 
-def mcmc_fault(diagnosis):
-    """What the diagnosis of the chains says against label-invariant numbers made from them.
+def region_fault(diagnosis):
+    """What the diagnosis says against the draws having come wherever the posterior has mass.
 
-    A few hundred effective draws are enough here: the criteria carry their own Monte Carlo errors.
+    A few hundred effective draws are enough here: the criteria carry their own Monte Carlo errors. Spare components
+    and doubtful names are no objection to what no relabelling changes.
     """
-    crossed = 0 if diagnosis.moves is None else int(diagnosis.moves.to_numpy().sum())
     for f in diagnosis.findings:
         if f.verdict in ("several modes", "not converged"):
             return f.sentence
     for f in diagnosis.findings:
-        known_shares = f.name == "several modes" and crossed >= CROSSED
-        if f.verdict == "undecided" and f.name not in OTHERS and not known_shares:
+        if f.verdict == "undecided" and f.name not in OTHERS:
             return f.sentence
     table = diagnosis.table
     least = table.loc[table["kind"] == "invariant", "ess_bulk"].min()
@@ -59,3 +60,18 @@ def mcmc_fault(diagnosis):
             f"below {LEAST_ESS}."
         )
     return ""
+
+
+def mcmc_fault(diagnosis):
+    """What speaks against averages over the draws: `region_fault`, or regions that were crossed too seldom."""
+    crossed = 0 if diagnosis.moves is None else int(diagnosis.moves.to_numpy().sum())
+    seldom_crossed = (f.sentence for f in diagnosis.findings if f.name == "several modes" and f.verdict == "undecided")
+    return region_fault(diagnosis) or ("" if crossed >= CROSSED else next(seldom_crossed, ""))
+
+
+def spare(diagnosis):
+    """Share of the draws in which some component is empty or a twin of another: below 5 %, zero."""
+    for f in diagnosis.findings:
+        if f.name == "degenerate":
+            return 1.0 if f.table is None else float(f.table["share"].drop([ANY, "one row"], errors="ignore").max())
+    return 0.0

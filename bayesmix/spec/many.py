@@ -47,6 +47,13 @@ def from_vectors(mixture, u, like):
     return fields, slope
 
 
+def to_vectors(mixture, fields):
+    """Unconstrained coordinates (draws, p) of many draws: `Mixture.vector` of all at once."""
+    free = {name: p for name, p in mixture.parameters.items() if not mixture.is_constant(name)}
+    parts = [p.support.to_real(fields[name]).reshape(len(fields["weight"]), -1) for name, p in free.items()]
+    return np.concatenate(parts, axis=1)
+
+
 def log_joint(mixture, x, fields, log_label=None):
     """log w_k + log f_k(x_i) + log_label_ik of every draw, (draws, K, n); missing cells are summed out.
 

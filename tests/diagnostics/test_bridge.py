@@ -166,6 +166,60 @@ def test_the_bridge_of_two_gaussians_is_exact_and_its_error_is_honest():
     assert np.abs(z).max() < 4 and 0.6 < z.std() < 1.5
 
 
+def test_importance_sampling_has_an_error_only_where_many_draws_carry_the_weight():
+    """E_q[p*/q] of exp(3) N(0, 1) under N(.3, 1.2^2), within 4 se; one draw with all the weight has no error."""
+    x = np.random.default_rng(1).normal(0.3, 1.2, 4000)
+    value, se = bridge.weighed(3 + stats.norm(0, 1).logpdf(x) - stats.norm(0.3, 1.2).logpdf(x))
+    assert 0 < se < 0.02 and abs(value - 3) < 4 * se
+    assert bridge.weighed(np.append(np.full(3000, -50.0), 0.0))[1] == np.inf
+    assert bridge.weighed(np.full(10, -np.inf)) == (-np.inf, np.inf)
+
+
+def in_two_modes(first, chains=4):
+    """Two components for three groups, in mirror symmetry: one of them holds the middle group too, on either side.
+
+    The first `first` chains sit where it is the left one, the others in the mirror image, which none ever leaves. Both
+    hold half of the posterior.
+    """
+    data = bm.Data(np.concatenate([np.linspace(-1, 1, 10) + m for m in (0.0, 9.0, 18.0)])[:, None])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(9, 9), sd=bm.Fixed(1.0)), 2)
+    left = {"weight": np.array([0.66, 0.34]), "mean": np.array([[4.5], [18.0]]), "sd": np.array([[1.0]] * 2)}
+    right = {"weight": np.array([0.34, 0.66]), "mean": np.array([[0.0], [13.5]]), "sd": np.array([[1.0]] * 2)}
+    starts = [left] * first + [right] * (chains - first)
+    fit = bm.fit_mcmc(
+        model, data, sampler="gibbs", draws=1000, tune=50, start=starts, chains=chains, seed=3, progress=False
+    )
+    finding = SimpleNamespace(name="several modes", verdict="undecided")
+    region = np.repeat([0, 1], [first, chains - first])[:, None]
+    evidence = SimpleNamespace(matching=SimpleNamespace(region=region))
+    return fit, SimpleNamespace(verdicts=("undecided",), findings=(finding,), evidence=evidence)
+
+
+def test_shares_that_are_not_known_do_not_enter():
+    """Three chains of four in a mode that holds half: the evidence is that of one mode plus log 2, all the same.
+
+    By importance sampling, and by the bridge too: it weighs draws by their effective number, which is next to nothing
+    where chains disagree.
+    """
+    one, _ = in_two_modes(4)
+    half = bm.log_evidence(one, diagnosis=SOUND)
+    fit, seldom = in_two_modes(3)
+    for diagnosis in (seldom, SOUND):
+        found = bm.log_evidence(fit, diagnosis=diagnosis)
+        assert half.ok and found.ok and found.se < 0.05, (half, found)
+        assert abs(found.value - half.value - np.log(2)) < 4 * np.hypot(half.se, found.se)
+        assert found.value - half.value > 5 * np.hypot(half.se, found.se)  # negative control: one mode is not enough
+
+
+def test_where_importance_sampling_fails_the_share_itself_is_the_error(monkeypatch):
+    fit, seldom = in_two_modes(3)
+    trusting = bm.log_evidence(fit, diagnosis=SOUND)
+    monkeypatch.setattr(bridge, "weighed", lambda l2: (0.0, np.inf))
+    found = bm.log_evidence(fit, diagnosis=seldom)
+    assert found.value == trusting.value
+    assert found.se == pytest.approx(np.hypot(trusting.se, np.log(1.25)))
+
+
 @pytest.mark.parametrize("verdict", ["several modes", "not converged"])
 def test_it_refuses_draws_that_do_not_stand_for_the_posterior(golden, verdict):
     model, data, _ = model_of(golden, "A1")

@@ -1,7 +1,5 @@
 """Who leads, who ties, and when nobody can be chosen: made-up numbers, no fit."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -14,17 +12,14 @@ from bayesmix.selection.ranking import RULED_OUT, choose, gap, leaders, stand_in
 EVIDENCE, BIC, LOO = CRITERIA["log evidence"], CRITERIA["BIC"], CRITERIA["LOO"]
 
 
-def em_like(mass=0.0, reached=10):
-    """What is read of an EM fit: its optima with their Laplace masses, its likelihood and df; no constraints."""
-    optimum = SimpleNamespace(log_mass=mass, times_reached=reached, kind="interior")
-    mixture = SimpleNamespace(constraints=())
-    return SimpleNamespace(optima=(optimum,), runs=range(20), mixture=mixture, data=SimpleNamespace(d=1),
-                           log_likelihood=mass, df=3)  # fmt: skip
+def rough(mass=0.0, reason=""):
+    """The cells of EM that stand in for a number that is missing."""
+    return {"Laplace evidence": Cell(mass, reason=reason), "log likelihood": Cell(mass, reason=reason), "df": Cell(3.0)}
 
 
-def record(name, value, se=0.1, reason="", barred="", by="log evidence", rows=None, em=None, advice="Run longer."):
-    cells = {by: Cell(value, se, reason, rows)}
-    return Record(name, None, em or em_like(value), None, "sound", barred, cells, advice)
+def record(name, value, se=0.1, reason="", barred="", by="log evidence", rows=None, em=None, spare=0.0):
+    cells = (em or rough(value)) | {by: Cell(value, se, reason, rows)}
+    return Record(name, None, None, None, "sound", barred, cells, "Run longer.", spare)
 
 
 def named(r):
@@ -78,13 +73,15 @@ def test_a_barred_leader_is_not_chosen():
 
 
 def test_a_greyed_candidate_never_leads_however_good_its_number():
-    records = [record(1, -50), record(2, -10, reason="The chains disagree.", em=em_like(-50 - 2 * RULED_OUT))]
+    records = [record(1, -50), record(2, -10, reason="The chains disagree.", em=rough(-50 - 2 * RULED_OUT))]
     assert [r.name for r in leaders(EVIDENCE, records)] == [1]
-    assert chosen(*records).record.name == 1  # and its stand-in is hopeless
+    assert chosen(*records).record is None  # it may be ahead: the race is open
+    hopeless = record(2, np.nan, reason="The chains disagree.", em=rough(-50 - 2 * RULED_OUT))
+    assert chosen(records[0], hopeless).record.name == 1
 
 
 @pytest.mark.parametrize(
-    "em", [em_like(-45), em_like(np.nan), em_like(-45 - 2 * RULED_OUT, reached=1)],
+    "em", [rough(-45), rough(np.nan, "No mass."), rough(-45 - 2 * RULED_OUT, "Seldom reached.")],
     ids=["in reach", "no mass", "seldom reached"],
 )  # fmt: skip
 def test_a_candidate_that_cannot_be_judged_keeps_the_race_open(em):
@@ -95,10 +92,34 @@ def test_a_candidate_that_cannot_be_judged_keeps_the_race_open(em):
 
 
 def test_stand_ins_are_in_nats():
-    em = em_like(-45.0)
-    assert stand_in(EVIDENCE, record(2, 0, em=em)) == -45.0
+    em = rough(-45.0)
+    assert stand_in(EVIDENCE, record(2, np.nan, em=em)) == -45.0
     assert stand_in(LOO, record(2, 0, by="LOO", em=em)) == -45.0 - 3  # - AIC / 2
     assert stand_in(BIC, record(2, 98.0, by="BIC", em=em)) == -49.0
+
+
+def test_an_evidence_that_must_not_be_used_is_a_lower_bound():
+    """A candidate greyed for a mode that its chains did not share may be ahead, whatever Laplace says."""
+    rival = record(3, -42.0, reason="The chains stay in different regions.", em=rough(-90.0))
+    assert stand_in(EVIDENCE, rival) == -42.0
+    assert chosen(record(2, -40), rival).record is None
+    beaten = record(3, -60.0, reason="The chains stay in different regions.", em=rough(-61.0))
+    assert chosen(record(2, -40), beaten).record.name == 2
+
+
+def test_a_larger_number_that_only_repeats_a_smaller_one_is_no_rival():
+    """K = 3 and 4 tie with K = 2 while their draws have spare components; K = 4 even leads, and is barred."""
+    found = chosen(record(1, -50), record(2, -40.2), record(3, -40.1, spare=0.3),
+                   record(4, -40.0, spare=0.7, barred="Fewer groups."))  # fmt: skip
+    assert found.record.name == 2
+    assert found.why == (
+        "K = 2 ties by log evidence with K = 3 (30%) and K = 4 (70%), which repeat it with spare components (share of "
+        "the draws)."
+    )
+    assert chosen(record(2, -40.2), record(3, -40.1)).record is None  # all in use: a tie is a tie
+    assert chosen(record(2, -40.2, spare=0.3), record(3, -40.1)).record is None  # the larger one has none to spare
+    assert chosen(record("A", -40.2), record("B", -40.1, spare=0.9)).record is None  # other models do not nest
+    assert chosen(record(2, -42), record(3, -40, spare=0.3)).record.name == 3  # no tie: the evidence decides
 
 
 def test_nobody_has_a_number():
@@ -123,10 +144,10 @@ def test_posterior_probabilities_are_prior_times_evidence():
 
 
 def test_probabilities_are_greyed_while_a_rival_is_missing():
-    found = dossier(record(1, -50), record(2, -40), record(3, np.nan, reason="Chains disagree.", em=em_like(-41)))
+    found = dossier(record(1, -50), record(2, -40), record(3, np.nan, reason="Chains disagree.", em=rough(-41)))
     assert found.table[PROBABILITY].isna().all()
     assert "evidence of K = 3 is missing" in found.reasons.loc[2, PROBABILITY]
-    out = dossier(record(1, -50), record(2, -40), record(3, np.nan, reason="Chains disagree.", em=em_like(-90)))
+    out = dossier(record(1, -50), record(2, -40), record(3, np.nan, reason="Chains disagree.", em=rough(-90)))
     assert out.table.loc[2, PROBABILITY] == pytest.approx(1 / (1 + np.exp(-10)), rel=1e-12)
     assert np.isnan(out.table.loc[3, PROBABILITY])
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import gammaln
 
 import bayesmix as bm
 from bayesmix.selection import examine
@@ -89,7 +90,7 @@ def test_a_stopped_comparison_is_taken_up_again(galaxies, tmp_path, monkeypatch)
 )
 def test_the_folder_of_another_comparison_is_refused(change, words, galaxies, tmp_path):
     model, data, options = small(galaxies)
-    said = {"format": 1, "data": "0", "asked": {
+    said = {"format": 2, "data": "0", "asked": {
         "engine": "em", "restarts": 3, "draws": 1000, "tune": 500, "chains": 4, "bootstrap": 0, "stability": 0,
         "folds": 0, "mcmc_folds": False, "refit_restarts": 5, "sampler": {}, "seed": 5}}  # fmt: skip
     (tmp_path / "select.json").write_text(json.dumps(said))
@@ -138,3 +139,79 @@ def test_chains_in_different_modes_make_the_estimates_refuse():
         assert not cell.usable and "different regions" in cell.reason
     assert "different regions" in examine.bar(subject)
     assert not bm.log_evidence(fit, diagnosis=diagnosis).ok
+
+
+# ---- data whose answer is known ------------------------------------------------------------------------
+
+
+@pytest.mark.certify
+def test_galaxies_are_chosen_with_their_known_evidences():
+    """P1: the stored evidences of K = 1, 2, 3 within .05; K = 2, whose chains cross seldom, is beaten, not refused."""
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 1)
+    dossier = bm.select(model, bm.datasets.galaxies(), [1, 2, 3], seed=11, workers=1)
+    exact = np.array([-246.10614993690842, -232.885, -226.789])
+    found = dossier.table[["log evidence", "log evidence se"]].to_numpy()
+    assert (np.abs(found[:, 0] - exact) < 0.05).all() and (found[:, 1] < 0.05).all(), found
+    assert dossier.choice == 3 and "is the most that was tried" in dossier.summary()
+
+
+def skewed(rng):
+    """Two groups of the plane with one covariance, tilted."""
+    factor = np.array([[1.0, 0.0], [0.9, 0.45]])
+    return bm.Data(np.concatenate([rng.normal(size=(60, 2)) @ factor.T + m for m in ([0, 0], [6, 0])]))
+
+
+@pytest.mark.certify
+def test_covariance_structures_and_constraints_compete_by_their_evidence(rng):
+    """A full covariance beats a diagonal one on tilted groups; an order, which only gives names, changes nothing."""
+    data = skewed(rng)
+    full, diagonal = bm.Mixture(bm.MvGaussian(), 2), bm.Mixture(bm.Gaussian(), 2)
+    ordered = replace(full, constraints=(bm.Order("mean", by=0),))
+    models = {"full": full, "diagonal": diagonal, "full, in order": ordered}
+    found = bm.select(models, data, restarts=5, draws=500, seed=4, workers=1)
+    z = found.table["log evidence"]
+    error = np.hypot(*found.table.loc[["full", "full, in order"], "log evidence se"])
+    assert abs(z["full"] - z["full, in order"]) < 5 * error + 1e-12, found.table["log evidence"]
+    assert z["full"] - z["diagonal"] > 10 and found.leaders["BIC"][0] != "diagonal"
+    assert found.choice is None and "tie by log evidence" in found.why  # the two of full covariance are one model
+
+
+@pytest.mark.certify
+def test_families_compete_by_their_evidence(rng):
+    """Counts with the variance of a Poisson: the evidence of one Poisson is above that of one Gaussian."""
+    data = bm.Data(rng.poisson(3.0, size=80)[:, None].astype(float))
+    models = [bm.Mixture(bm.Poisson(rate=bm.Gamma(2, 1)), 1), bm.Mixture(bm.Bernoulli(), 1)]
+    with pytest.raises(bm.InputError, match="Bernoulli"):  # a family that cannot have made these rows
+        bm.select(models, data, seed=1)
+    gap = bm.select({"two": bm.Mixture(models[0].family, 2), "one": models[0]}, data, draws=500, restarts=4, seed=1,
+                    workers=1)  # fmt: skip
+    y = data.x[:, 0]
+    exact = (
+        2 * np.log(1) - gammaln(2) + gammaln(2 + y.sum()) - (2 + y.sum()) * np.log(1 + len(y)) - gammaln(y + 1).sum()
+    )
+    assert gap.table.loc["one", "log evidence"] == pytest.approx(exact, abs=5 * gap.table.loc["one", "log evidence se"])
+
+
+@pytest.mark.certify
+def test_held_out_density_by_gibbs_is_near_leave_one_out(galaxies):
+    """`mcmc_folds`: ten folds of galaxies under three components, beside PSIS-LOO and EM: within half LOO's error."""
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 1)
+    found = bm.select(model, galaxies, [3], folds=10, mcmc_folds=True, draws=500, seed=2, workers=1).table.loc[3]
+    assert np.isfinite(found["held-out, MCMC"])
+    assert abs(found["held-out, MCMC"] - found["LOO"]) < 0.5 * found["LOO se"]
+    assert abs(found["held-out, MCMC"] - found["held-out, EM"]) < 0.5 * found["LOO se"]
+
+
+@pytest.mark.certify
+def test_nuts_inside_a_comparison():
+    """A half-normal scale has no Gibbs step: `select` takes NUTS, says so, and its evidence is that of quadrature."""
+    y = np.array([-1.9, -1.6, -1.1, 0.4, 2.2, 2.9, 3.3, 5.0])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 3), sd=bm.HalfNormal(2)), 1)
+    found = bm.select(model, bm.Data(y), [1], draws=500, seed=3, workers=1)
+    m, s = np.linspace(-15, 15, 1501), np.linspace(1e-3, 12, 1500)
+    log_p = stats.norm(0, 3).logpdf(m)[:, None] + stats.halfnorm(scale=2).logpdf(s)
+    log_p = log_p + sum(stats.norm.logpdf(v, m[:, None], s) for v in y)
+    exact = np.log(np.exp(log_p - log_p.max()).sum() * (m[1] - m[0]) * (s[1] - s[0])) + log_p.max()
+    row = found.table.loc[1]
+    assert abs(row["log evidence"] - exact) < 5 * row["log evidence se"] and row["log evidence se"] < 0.05
+    assert found.settings["sampler"] == {"1": "nutpie"} and "sampled by NUTS" in found.summary()

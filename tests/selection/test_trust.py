@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bayesmix.diagnostics.findings import Finding
-from bayesmix.selection.trust import CROSSED, LEAST_ESS, em_fault, mcmc_fault
+from bayesmix.selection.trust import CROSSED, LEAST_ESS, em_fault, mcmc_fault, region_fault, spare
 
 
 def diagnosis(*findings, ess=1000.0, moves=0):
@@ -23,8 +23,8 @@ def test_chains_that_disagree_are_a_fault(verdict):
     assert mcmc_fault(diagnosis(said("switching", "label switching"), said("check", verdict))) == f"check: {verdict}."
 
 
-@pytest.mark.parametrize("name", ["ambiguous names", "identified", "effective size", "above the MAP"])
-def test_doubts_about_names_are_none(name):
+@pytest.mark.parametrize("name", ["ambiguous names", "identified", "effective size", "above the MAP", "degenerate"])
+def test_doubts_about_names_and_spare_components_are_none(name):
     assert mcmc_fault(diagnosis(said(name, "undecided"))) == ""
     assert mcmc_fault(diagnosis(said("convergence", "undecided"))) != ""
 
@@ -37,6 +37,13 @@ def test_a_sound_or_switching_or_degenerate_posterior_can_be_measured():
 def test_regions_that_are_crossed_often_have_known_shares():
     several = said("several modes", "undecided")
     assert mcmc_fault(diagnosis(several, moves=CROSSED)) == "" and mcmc_fault(diagnosis(several, moves=CROSSED - 1))
+    assert region_fault(diagnosis(several, moves=1)) == ""  # the evidence has its own answer to unknown shares
+
+
+def test_the_share_of_spare_components_leaves_lone_rows_out():
+    table = pd.DataFrame({"share": {"empty": 0.1, "twins": 0.3, "one row": 0.8, "any of these": 0.9}})
+    found = Finding("degenerate", "problem", "Spare.", "degenerate", table)
+    assert spare(diagnosis(found)) == 0.3 and spare(diagnosis()) == 0.0
 
 
 def test_only_invariants_need_effective_draws():
