@@ -3,6 +3,7 @@
 import numpy as np
 
 from bayesmix.report import dynamics, plots, words
+from bayesmix.report.density_plots import contourable, contours
 from bayesmix.report.parts import Section, picture, slides
 from bayesmix.report.projection import projectable
 from bayesmix.report.row_plots import PAIRS
@@ -89,6 +90,16 @@ def components(em, mcmc, fit):
         caption += f" Only the first of the {fit.data.d} features are shown."
     pictures = [picture(plots.scatter(em, mcmc), alt, caption, "png")]
     point = em if em is not None else mcmc
+    if mcmc is not None and contourable(point):
+        pictures.append(
+            picture(
+                contours(point, mcmc),
+                f"Contours of the density of {' and '.join(fit.data.names)} with a band about each.",
+                "The smallest regions that hold 50 % and 90 % of the fitted density. A point of the band is within its "
+                "region in 5 % to 95 % of the posterior draws: the wider the band, the less is known of the density.",
+                "png",
+            )
+        )
     if projectable(point):
         pictures.append(
             picture(
