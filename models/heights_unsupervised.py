@@ -31,7 +31,7 @@ def enforced(way, start, **options):
     """One line: what the posterior is when the constraints are enforced this way."""
     constraints = bm.Order("mean", enforce=way), bm.MinWeight(0.1, enforce=way)
     same = bm.Mixture(model.family, 2, weight=model.weight, constraints=constraints)
-    fit = bm.fit_mcmc(same, data, start=start, seed=1, **options)
+    fit = bm.fit_mcmc(same, data, start=start, chains=len(start), seed=1, **options)
     stats, mean = fit.groups["sample_stats"], {n: v.mean(axis=(0, 1)).ravel() for n, v in fit.relabelled.items()}
     diverged = f"{float(stats['diverging'].mean()):.1%}" if "diverging" in stats else "Gibbs has none"
     values = {f"{what} {k}": mean[name][k] for what, name in (("center", "mean"), ("sd", "sd")) for k in (0, 1)}

@@ -8,8 +8,8 @@ from bayesmix.report.data_plots import ROWS, _point, _some_draws, legend, some
 from bayesmix.report.style import GREY, INK, grid, styled
 
 SHARES = {0.5: "#0B4F8A", 0.9: "#6BAED6"}  # of the mixture within each contour, and its colour
-POINTS, DRAWS = 90, 120  # of the grid along each axis, and of the posterior
-MARGIN = 0.3  # of the data's range on each side, so that the grid holds the tails
+POINTS, DRAWS = 100, 120  # of the grid along each axis, and of the posterior
+MARGIN = 0.5  # of the data's range on each side, so that the grid holds the tails
 
 
 def contourable(fit):
@@ -36,18 +36,23 @@ def contours(fit, mcmc=None):
     figure, axes = grid(1, 1, 4.4)
     ax, rows = axes[0, 0], some(fit.data.n, ROWS)
     ax.scatter(fit.data.x[rows, 0], fit.data.x[rows, 1], s=7, color=GREY, alpha=0.45, lw=0)
-    handles = []
+    handles, seen = [], line >= level(line, max(SHARES), area)
     for share, shade in SHARES.items():
         edge = INK if len(draws) else shade
         ax.contour(a, b, line.reshape(a.shape), levels=[level(line, share, area)], colors=[edge], linewidths=1.3)
         if len(draws):
             inside = np.mean([d >= level(d, share, area) for d in draws], axis=0).reshape(a.shape)
+            seen = seen | (inside.ravel() > 0.05)
             ax.contourf(a, b, inside, levels=[0.05, 0.95], colors=[shade], alpha=0.55)
             handles.append((Patch(color=shade, alpha=0.55, lw=0), f"border of the {share * 100:.0f} % region, draws"))
         else:
             handles.append((Line2D([], [], color=shade, lw=1.3), f"{share * 100:.0f} % region, {_point(fit)}"))
     if len(draws):
         handles.append((Line2D([], [], color=INK, lw=1.3), f"borders, {_point(fit)}"))
+    for j, limits in enumerate((ax.set_xlim, ax.set_ylim)):  # the grid is wider than what there is to see
+        both = np.concatenate([fit.data.x[:, j], at[seen, j]])
+        low, high = np.nanmin(both), np.nanmax(both)
+        limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     ax.set_xlabel(fit.data.names[0])
     ax.set_ylabel(fit.data.names[1])
     legend(figure, handles)

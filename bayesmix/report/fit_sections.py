@@ -45,12 +45,13 @@ def _climbs(census):
     runs = census.runs
     if not runs:
         return
-    yield picture(
-        plots.em_traces(census),
-        f"Gap to the best log posterior against iteration for {len(runs)} EM restarts, by optimum.",
-        "How far below the best each restart was, iteration by iteration (log scale). "
-        "A line ends where its restart stopped or came within rounding of the best.",
-    )
+    if plots.climbed(census):
+        yield picture(
+            plots.em_traces(census),
+            f"Gap to the best log posterior against iteration for {len(runs)} EM restarts, by optimum.",
+            "How far below the best each restart was, iteration by iteration (log scale). "
+            "A line ends where its restart stopped or came within rounding of the best.",
+        )
     start = census.optima[0].start
     if start >= 0 and dynamics.kept(census, start):
         yield slides(
@@ -131,10 +132,13 @@ def responsibilities(em, mcmc, proba):
     alt = f"Stacked probabilities of {len(names)} classes for every row, sorted; one band for each engine."
     caption = "Each row is a thin column, split by the probability of its classes. Mixed columns are unsure rows."
     interval = None
-    if mcmc is not None and fit.data.n <= UNSURE:
+    if mcmc is not None and fit.data.n <= UNSURE and len(names) > 1:
         interval = mcmc.predict_proba(interval=0.9)
         caption += " Bottom: how far the draws disagree on the class of each unsure row."
-    pictures = [picture(plots.responsibilities(em, mcmc, proba=proba, interval=interval), alt, caption, "png")]
+    pictures = []
+    if len(names) > 1:
+        figure = plots.responsibilities(em, mcmc, proba=proba, interval=interval)
+        pictures.append(picture(figure, alt, caption, "png"))
     best = mcmc if mcmc is not None else em
     if fit.mixture.components > 1 and fit.data.n <= PAIRS:
         pictures.append(

@@ -7,7 +7,7 @@ from bayesmix.report.data_plots import _bins, _ellipse, _parts, some
 from bayesmix.report.style import GREY, INK, TRUE_SHADES, blend, colour, component_colours, grid, styled
 
 FRAMES = 16  # of a slider
-CELLS = 12  # components and features at most of a table of probabilities that is drawn without a shape
+CELLS = 24  # components and features at most of a table of probabilities that is drawn without a shape
 
 
 def kept(fit, run):
@@ -17,7 +17,7 @@ def kept(fit, run):
 
 def _way(fit, shape=None):
     """The function that draws one step of this fit; None where there is none."""
-    if shape is not None or ("prob" in fit.best and fit.mixture.components <= CELLS):
+    if shape is not None or ("prob" in fit.best and max(fit.mixture.components, fit.data.d) <= CELLS):
         return _images
     if fit.data.d == 1:
         return _line
