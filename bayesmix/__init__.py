@@ -6,7 +6,7 @@ from bayesmix.data import Chunks, Data, datasets, read_data
 from bayesmix.em.bootstrap import bootstrap
 from bayesmix.em.bound import bound_trace
 from bayesmix.em.fit_em import fit_em
-from bayesmix.em.kmeans import kmeans
+from bayesmix.em.kmeans import distortion_trace, kmeans
 from bayesmix.em.stable import UntilStable
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
@@ -132,6 +132,7 @@ __all__ = [
     "bootstrap",
     "bound_trace",
     "datasets",
+    "distortion_trace",
     "families",
     "fit_em",
     "kmeans",

@@ -24,7 +24,7 @@ model = bm.Mixture(
     weight=bm.Dirichlet(1.0),
     constraints=(bm.Order("mean"), bm.MinWeight(0.1)),
 )
-settings = {"draws": 1500, "restarts": 50, "seed": 1}
+settings = {"draws": 1500, "restarts": 20, "seed": 1}
 
 
 if __name__ == "__main__":

@@ -29,89 +29,62 @@ start = {"weight": np.array([0.5, 0.5]), "mean": np.array([[-1, 1], [1, -1.1]]),
 settings = {"engine": "em", "seed": 1, "em": {"stiffness": math.inf, "start": start, "keep_trace": True}}
 
 
-def distances(centres):
-    """Squared distance of each row to each centre, (n, K)."""
-    return ((data.x[:, None, :] - centres) ** 2).sum(axis=2)
+def beside_sklearn(em):
+    """Cluster sizes and distortion of both programs from the same start."""
+    from sklearn.cluster import KMeans
 
-
-def half_steps(path):
-    """The mean squared distance to the own centre after every half-step, E and M apart."""
-    rows, z = [], None
-    for i, centres in enumerate(path):
-        if i > 0:  # M: the centres have moved, the assignment has not
-            rows.append((i, "M", distances(centres)[np.arange(data.n), z].mean()))
-        z = distances(centres).argmin(axis=1)
-        rows.append((i, "E", distances(centres).min(axis=1).mean()))
-    return pd.DataFrame(rows, columns=["iteration", "half-step", "distortion"])
+    theirs = KMeans(2, n_init=1, init=start["mean"], algorithm="lloyd").fit(data.x)
+    found = {"bayesmix": (em.predict(), em.distortion), "scikit-learn": (theirs.labels_, theirs.inertia_ / data.n)}
+    rows = {name: (*np.sort(np.bincount(z))[::-1], f"{value:.7f}") for name, (z, value) in found.items()}
+    columns = ["size 1", "size 2", "distortion"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("program")
 
 
 def story(em, mcmc, quick):
-    from sklearn.cluster import KMeans
-
-    path = np.array([theta["mean"] for theta in em.runs[0].thetas])
-    steps, moved = half_steps(path), np.sqrt((np.diff(path, axis=0) ** 2).sum(axis=(1, 2)))
-    falls = {
-        "after the E-step": tuple(steps[steps["half-step"] == "E"][c] for c in ("iteration", "distortion")),
-        "after the M-step": tuple(steps[steps["half-step"] == "M"][c] for c in ("iteration", "distortion")),
-    }
-    sizes = np.bincount(em.predict())
-    theirs = KMeans(2, n_init=1, init=start["mean"], algorithm="lloyd").fit(data.x)
-    beside = pd.DataFrame(
-        {
-            "size 1": [sizes.max(), np.bincount(theirs.labels_).max()],
-            "size 2": [sizes.min(), np.bincount(theirs.labels_).min()],
-            "distortion": [f"{em.distortion:.7f}", f"{theirs.inertia_ / data.n:.7f}"],
-        },
-        index=pd.Index(["bayesmix", "scikit-learn"], name="program"),
-    )
-    many = bm.fit_em(
-        model, data, stiffness=math.inf, start="rows", restarts=50 if quick else 1000, seed=1, keep_trace=True
-    )
+    steps, beside = bm.distortion_trace(em), beside_sklearn(em)
+    falls = {f"after the {s}-step": steps[steps["step"] == s] for s in "EM"}
+    falls = {name: (part["iteration"], part["distortion"]) for name, part in falls.items()}
+    moved = steps[steps["step"] == "M"]
+    way = np.array([theta["mean"] for theta in em.runs[0].thetas])
+    restarts = 50 if quick else 1000
+    many = bm.fit_em(model, data, stiffness=math.inf, start="rows", restarts=restarts, seed=1, keep_trace=True)
     homes = {i: m for m, mode in enumerate(many.optima) for i in mode.restarts}
-    shown = range(0, len(many.runs), max(1, len(many.runs) // 200))
-    paths = [np.array([theta["mean"] for theta in many.runs[i].thetas]) for i in shown]
+    shown = range(0, restarts, max(1, restarts // 200))
+    ways = [np.array([theta["mean"] for theta in many.runs[i].thetas]) for i in shown]
+    climb = (
+        dynamics.climb(em, bisectors=True),
+        "Rows by cluster and the centres at each iteration of k-means.",
+        "Rows in the colour of the nearer centre; the line is where two centres are equally far.",
+    )
+    path = dynamics.trajectories(data.x, [way], data.names), "Way of the two centres.", "The way of each centre."
+    fall = (
+        dynamics.curves(falls, "iteration", "mean squared distance"),
+        "Distortion after each half-step, falling.",
+        "The distortion never rises, neither when rows choose a centre (E) nor when centres move (M).",
+    )
+    length = (
+        dynamics.curves({"moved": (moved["iteration"], moved["moved"])}, "iteration", "displacement of the centres"),
+        "Displacement of the centres by iteration, falling to zero.",
+        "The climb ends when no centre moves.",
+    )
+    attractors = (
+        dynamics.trajectories(data.x, ways, data.names, [homes.get(i, 0) for i in shown]),
+        "Ways of the centres from many random starts to few attractors.",
+        f"The ways from {len(ways)} of the starts; one colour for each attractor.",
+    )
     return [
         bm.section(
             "The climb, step by step",
-            f"From the centres (-1, 1) and (1, -1.1): clusters of {sizes.max()} and {sizes.min()} rows, mean squared "
-            f"distance {em.distortion:.7f}.",
-            figures=[
-                (
-                    dynamics.climb(em, bisectors=True),
-                    "Rows by cluster and the centres at each iteration of k-means.",
-                    "Rows in the colour of the nearer centre; the line is where two centres are equally far.",
-                ),
-                (
-                    dynamics.trajectories(data.x, [path], data.names),
-                    "Way of the two centres.",
-                    "The way of each centre.",
-                ),
-                (
-                    dynamics.curves(falls, "iteration", "mean squared distance"),
-                    "Distortion after each half-step, falling.",
-                    "The distortion never rises, neither when rows choose a centre (E) nor when centres move (M).",
-                ),
-                (
-                    dynamics.curves(
-                        {"moved": (np.arange(1, len(moved) + 1), moved)}, "iteration", "displacement of the centres"
-                    ),
-                    "Displacement of the centres by iteration, falling to zero.",
-                    "The climb ends when no centre moves.",
-                ),
-            ],
+            f"From the centres (-1, 1) and (1, -1.1): clusters of {beside.iloc[0, 0]} and {beside.iloc[0, 1]} rows, "
+            f"mean squared distance {em.distortion:.7f}.",
+            figures=[climb, path, fall, length],
             tables=[(beside, "The same start in both programs.")],
         ),
         bm.section(
-            f"Where {len(many.runs)} random starts end",
-            f"{len(many.runs)} starts at random pairs of rows ended in {len(many.optima)} attractor(s), relabelled "
+            f"Where {restarts} random starts end",
+            f"{restarts} starts at random pairs of rows ended in {len(many.optima)} attractor(s), relabelled "
             "copies counted as one.",
-            figures=[
-                (
-                    dynamics.trajectories(data.x, paths, data.names, [homes.get(i, 0) for i in shown]),
-                    "Ways of the centres from many random starts to few attractors.",
-                    f"The ways from {len(paths)} of the starts; one colour for each attractor.",
-                )
-            ],
+            figures=[attractors],
             tables=[(many.modes[["log_posterior", "times_reached", "kind", "differs"]], "The attractors.")],
         ),
     ]

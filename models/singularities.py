@@ -34,8 +34,8 @@ def heights(mixture, theta, sds):
 
 
 def story(em, mcmc, quick):
-    free = bm.fit_em(bare, data, restarts=100, start="clumps", seed=1)
-    kept = bm.fit_em(model, data, restarts=100, start="clumps", seed=1)
+    options = {"restarts": 15 if quick else 100, "start": "clumps", "seed": 1}
+    free, kept = bm.fit_em(bare, data, **options), bm.fit_em(model, data, **options)
     lost = {name: sum(r.status == "collapsed" for r in f.runs) for name, f in (("free", free), ("kept", kept))}
     sds = np.geomspace(1e-8, 3, 80)
     figure = dynamics.curves(

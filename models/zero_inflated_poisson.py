@@ -65,7 +65,7 @@ def story(em, mcmc, quick):
     }
     text = [f"BIC prefers {better['articles']} Poisson for the articles, {better['horse kicks']} for the horse kicks."]
     if mcmc is not None:
-        kicks = bm.fit_mcmc(model, bm.datasets.prussian(), draws=2000, sampler="gibbs", seed=1)
+        kicks = bm.fit_mcmc(model, bm.datasets.prussian(), draws=200 if quick else 2000, sampler="gibbs", seed=1)
         for name, fit in (("articles", mcmc), ("horse kicks", kicks)):
             low, high = np.quantile(fit.draws["weight"][..., 0], [0.05, 0.95])
             text.append(f"Posterior of the inflation, {name}: 90 % between {low:.3f} and {high:.3f}.")

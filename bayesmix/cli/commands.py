@@ -36,6 +36,8 @@ def fit(args):
     most = counts[-1] if isinstance(counts, range) else counts
     model = build_model(args.family, most, args.order, args.min_weight, args.enforce, args.prior)
     data = read_data(args.data, args.columns or columns_of(model.family), args.label, args.row_weight)
+    if most > data.n:
+        raise InputError(f"--components {most}: the data have only {data.n} rows; ask for at most as many components.")
     given = {name: getattr(args, name) for name in FULL if getattr(args, name) is not None}
     if isinstance(counts, range):
         from bayesmix.cli.choose import choose

@@ -49,7 +49,8 @@ def finals(base):
     while queue:
         cls = queue.pop()
         queue.extend(cls.__subclasses__())
-        if not getattr(cls, "__abstractmethods__", None) and cls not in (FromData, Given):
+        inner = cls in (FromData, Given) or cls.__name__.startswith("_")
+        if not inner and not getattr(cls, "__abstractmethods__", None):
             found[cls.__name__] = cls
     return [found[name] for name in sorted(found)]
 

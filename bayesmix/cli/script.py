@@ -67,6 +67,8 @@ def read_script(path, quick=False, options=None):
 
     Raises InputError if it fails, lacks `data` or `model`, or asks for no such option by `globals().get("name")`.
     """
+    if Path(path).suffix != ".py":
+        raise InputError(f"{path}: expected a model script in Python, NAME.py; `bayesmix fit` takes tables.")
     module = import_module(path, options)
     for name in ("data", "model"):
         if not hasattr(module, name):

@@ -5,6 +5,8 @@ References: Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Anal
 
 import numpy as np
 
+from bayesmix.tree import scalars
+
 COLUMNS = ("quantity", "kind", "r_hat", "ess_bulk", "ess_tail", "mcse")
 
 
@@ -29,6 +31,14 @@ def table(kinds):
             done[name] = value, numbers
             rows.append((name, kind, *map(float, numbers)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).set_index("quantity")
+
+
+def least_ess(fit):
+    """The smallest bulk ESS of an MCMC fit, over its relabelled parameters and its log posterior."""
+    import arviz as az
+
+    values = scalars(fit.mixture, fit.data, fit.relabelled) | {"log posterior": fit.log_posteriors}
+    return min(float(az.ess(np.ascontiguousarray(v))) for v in values.values() if np.ptp(v) > 0)
 
 
 def chain_mcse(value):

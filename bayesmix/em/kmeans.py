@@ -12,6 +12,35 @@ from bayesmix.spec.mixture import Mixture
 from bayesmix.spec.priors import Fixed, Flat
 
 
+def distortion_trace(fit, run=0):
+    """A DataFrame of the mean squared distance of a row to its centre after every half-step of k-means.
+
+    One row per half-step: `iteration`, `step` ("E": rows choose the nearest centre, "M": centres move to the mean of
+    their rows), `distortion`, and `moved`, the length of the centres' last move together (0 at the start).
+
+    Args:
+        fit: of `kmeans`, or `fit_em(..., stiffness=inf)`, with `keep_trace=True`. run: which of its restarts.
+
+    Raises:
+        InputError: the fit kept no trace of centres, or the data have missing cells.
+
+    References: Bishop (2006), section 9.1, equation 9.1.
+    """
+    import pandas as pd
+
+    if fit.engine != "em" or not fit.runs[run].thetas or "mean" not in fit.best or fit.data.missing:
+        raise InputError("distortion_trace(fit): expected k-means on complete rows with keep_trace=True.")
+    rows, last, z = [], None, None
+    for i, theta in enumerate(fit.runs[run].thetas):
+        distance = ((fit.data.x - theta["mean"][:, None]) ** 2).sum(axis=2)  # (K, n)
+        moved = 0.0 if last is None else float(np.sqrt(((theta["mean"] - last) ** 2).sum()))
+        if z is not None:
+            rows.append((i, "M", np.average(distance[z, np.arange(fit.data.n)], weights=fit.data.row_weight), moved))
+        z, last = distance.argmin(axis=0), theta["mean"]
+        rows.append((i, "E", np.average(distance.min(axis=0), weights=fit.data.row_weight), moved))
+    return pd.DataFrame(rows, columns=["iteration", "step", "distortion", "moved"])
+
+
 def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, workers=1, progress=None):
     """The `Fit` of k spherical components of unit variance and equal weight under hard assignments: Lloyd's algorithm.
 

@@ -9,6 +9,13 @@ from bayesmix.report.words import frame_table
 def chains(mcmc, diagnosis):
     """Traces, ranks and R-hat of the chains, and where they were."""
     text = []
+    judged = diagnosis.table[diagnosis.table["kind"] != "raw"]
+    if judged["ess_bulk"].notna().any():
+        text.append(
+            f"Effective sample size: at least {judged['ess_bulk'].min():.0f} in the bulk "
+            f"({judged['ess_bulk'].idxmin()}) and {judged['ess_tail'].min():.0f} in the tails "
+            f"({judged['ess_tail'].idxmin()}), of {mcmc.log_posteriors.size} draws; 400 in the bulk are asked for."
+        )
     stats = mcmc.groups.get("sample_stats")
     if stats is not None and "diverging" in stats:
         count, total = int(stats["diverging"].sum()), mcmc.log_posteriors.size

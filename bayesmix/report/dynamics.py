@@ -1,88 +1,17 @@
-"""Figures of EM on its way, of classifiers and of images: what the lecture notes draw on the board."""
+"""Figures of EM on its way (its steps are in `steps.py`), of classifiers and of images: what lecture notes draw."""
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bayesmix.report.data_plots import _ellipse, some
+from bayesmix.report.data_plots import some
+from bayesmix.report.steps import climb, frames, kept
 from bayesmix.report.style import GREY, INK, PALE, TRUE_SHADES, blend, colour, grid, styled
 
-FRAMES = 16  # of a slider
-
-
-def kept(fit, run):
-    """Whether `climb` and `frames` can draw this restart: its steps were kept, of Gaussians in two features."""
-    gaussian = "mean" in fit.best and {"cov", "var", "sd"} & set(fit.best)
-    return len(fit.runs[run].kept) > 1 and fit.data.d == 2 and not fit.data.missing and bool(gaussian)
-
-
-@styled
-def climb(fit, run=0, steps=6, bisectors=False):
-    """Figure: small multiples of one restart, the rows coloured by responsibility, the components drawn over them.
-
-    Args:
-        fit: an EM fit of two features with `keep_trace=True`.
-        run: which restart.
-        steps: panels at most; the first iterations are preferred, the last is always there.
-        bisectors: draw the line between each two centres, where k-means changes its mind.
-    """
-    at = _steps(fit.runs[run].kept, steps)
-    columns = min(3, len(at))
-    figure, axes = grid(-(-len(at) // columns), columns, 2.5, sharex=True, sharey=True)
-    for ax in axes.flat[len(at) :]:
-        ax.set_axis_off()
-    for ax, i in zip(axes.flat, at, strict=False):
-        _step(ax, fit, run, i, bisectors)
-        ax.set_title(f"iteration {i}", loc="left")
-        ax.label_outer()
-    for ax in axes[:, 0]:
-        ax.set_ylabel(fit.data.names[1])
-    for ax in axes[-1]:
-        ax.set_xlabel(fit.data.names[0])
-    return figure
-
-
-@styled
-def frames(fit, run=0, bisectors=False, most=FRAMES):
-    """Pairs (title, Figure), one for each of up to `most` steps of one restart, for a slider in the page.
-
-    Arguments as for `climb`. The first steps are all there; later ones, which move little, are thinned out evenly.
-    """
-    out = []
-    for i in _steps(fit.runs[run].kept, most):
-        figure, axes = grid(1, 1, 3.9, width=5.6)
-        _step(axes[0, 0], fit, run, i, bisectors, size=12)
-        axes[0, 0].set_xlabel(fit.data.names[0])
-        axes[0, 0].set_ylabel(fit.data.names[1])
-        out.append((f"iteration {i}", figure))
-    return out
-
-
-def _steps(kept, most):
-    """At most `most` of the iterations that were kept: the first half of them in a row, the rest evenly to the end."""
-    if len(kept) <= most:
-        return list(kept)
-    first = (most + 1) // 2
-    rest = np.linspace(first, len(kept) - 1, most - first).round().astype(int)
-    return [kept[i] for i in (*range(first), *rest)]
-
-
-def _step(ax, fit, run, i, bisectors, size=7):
-    """The rows and the components after iteration i."""
-    one, x, rows = fit.runs[run], fit.data.x, some(fit.data.n, 2000)
-    theta, r = one.thetas[i], one.responsibilities[list(one.kept).index(i)]
-    ax.scatter(x[rows, 0], x[rows, 1], s=size, c=blend(r)[rows], lw=0, alpha=0.7)
-    limits = ax.get_xlim(), ax.get_ylim()
-    centres = theta["mean"]
-    for k, centre in enumerate(centres):
-        if not bisectors:
-            ax.plot(*_ellipse(theta, k, 0, 1), color=colour(k), lw=1.5)
-        ax.plot(*centre, marker="P", ms=8, mec="white", mfc=colour(k))
-        for other in centres[:k] if bisectors else ():
-            middle, across = (centre + other) / 2, (centre - other)[::-1] * [-1, 1]
-            ax.axline(middle, middle + across, color=GREY, lw=0.8)
-    ax.set_xlim(limits[0])
-    ax.set_ylim(limits[1])
+__all__ = [
+    "calibration", "climb", "curves", "frames", "images", "kept", "panels", "regions", "rootogram", "staircase",
+    "trajectories",
+]  # fmt: skip
 
 
 @styled

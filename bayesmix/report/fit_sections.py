@@ -3,6 +3,7 @@
 import numpy as np
 
 from bayesmix.report import dynamics, plots, words
+from bayesmix.report.density_plots import contourable, contours
 from bayesmix.report.parts import Section, picture, slides
 from bayesmix.report.projection import projectable
 from bayesmix.report.row_plots import PAIRS
@@ -44,12 +45,13 @@ def _climbs(census):
     runs = census.runs
     if not runs:
         return
-    yield picture(
-        plots.em_traces(census),
-        f"Gap to the best log posterior against iteration for {len(runs)} EM restarts, by optimum.",
-        "How far below the best each restart was, iteration by iteration (log scale). "
-        "A line ends where its restart stopped or came within rounding of the best.",
-    )
+    if plots.climbed(census):
+        yield picture(
+            plots.em_traces(census),
+            f"Gap to the best log posterior against iteration for {len(runs)} EM restarts, by optimum.",
+            "How far below the best each restart was, iteration by iteration (log scale). "
+            "A line ends where its restart stopped or came within rounding of the best.",
+        )
     start = census.optima[0].start
     if start >= 0 and dynamics.kept(census, start):
         yield slides(
@@ -89,6 +91,16 @@ def components(em, mcmc, fit):
         caption += f" Only the first of the {fit.data.d} features are shown."
     pictures = [picture(plots.scatter(em, mcmc), alt, caption, "png")]
     point = em if em is not None else mcmc
+    if mcmc is not None and contourable(point):
+        pictures.append(
+            picture(
+                contours(point, mcmc),
+                f"Contours of the density of {' and '.join(fit.data.names)} with a band about each.",
+                "The smallest regions that hold 50 % and 90 % of the fitted density. A point of the band is within its "
+                "region in 5 % to 95 % of the posterior draws: the wider the band, the less is known of the density.",
+                "png",
+            )
+        )
     if projectable(point):
         pictures.append(
             picture(
@@ -120,10 +132,13 @@ def responsibilities(em, mcmc, proba):
     alt = f"Stacked probabilities of {len(names)} classes for every row, sorted; one band for each engine."
     caption = "Each row is a thin column, split by the probability of its classes. Mixed columns are unsure rows."
     interval = None
-    if mcmc is not None and fit.data.n <= UNSURE:
+    if mcmc is not None and fit.data.n <= UNSURE and len(names) > 1:
         interval = mcmc.predict_proba(interval=0.9)
         caption += " Bottom: how far the draws disagree on the class of each unsure row."
-    pictures = [picture(plots.responsibilities(em, mcmc, proba=proba, interval=interval), alt, caption, "png")]
+    pictures = []
+    if len(names) > 1:
+        figure = plots.responsibilities(em, mcmc, proba=proba, interval=interval)
+        pictures.append(picture(figure, alt, caption, "png"))
     best = mcmc if mcmc is not None else em
     if fit.mixture.components > 1 and fit.data.n <= PAIRS:
         pictures.append(

@@ -12,21 +12,37 @@ HIGH, WIDE = 12.0, 8.0  # pixels of a line of text and of a letter in it
 HOME = 0.02  # share of a chain's draws from which it is drawn at an optimum
 
 
+def climbed(em):
+    """Whether any restart began below the best optimum: otherwise `em_traces` would be an empty panel."""
+    best, column = _best(em)
+    return any(not best - run.trace[0, column] <= _floor(best) for run in em.runs)
+
+
+def _best(em):
+    """(the highest value reached, the column of the traces that holds such values)."""
+    if any(np.isnan(run.trace[:, 1]).any() for run in em.runs):  # hard assignments climb an objective of their own
+        return max(run.trace[-1, 0] for run in em.runs), 0
+    return max((m.log_posterior for m in em.optima if np.isfinite(m.log_posterior)), default=0.0), 1
+
+
+def _floor(best):
+    """The gap that counts as rounding."""
+    return 1e-9 * max(1.0, abs(best))
+
+
 @styled
 def em_traces(em):
     """Figure: how far each restart was below the best optimum at each iteration, coloured by where it ended.
 
     A line ends where its restart stopped, or came within rounding of the best.
     """
-    best, climbed = max((m.log_posterior for m in em.optima if np.isfinite(m.log_posterior)), default=0.0), 1
-    if any(np.isnan(run.trace[:, 1]).any() for run in em.runs):  # hard assignments climb an objective of their own
-        best, climbed = max(run.trace[-1, 0] for run in em.runs), 0
-    floor = 1e-9 * max(1.0, abs(best))
+    best, column = _best(em)
+    floor = _floor(best)
     home = {i: m for m, mode in enumerate(em.optima) for i in mode.restarts}
     figure, axes = grid(1, 1, 3.9)
     ax, longest = axes[0, 0], 1
     for i, run in sorted(enumerate(em.runs), key=lambda pair: -home.get(pair[0], 10**6)):
-        gap = best - run.trace[:, climbed]
+        gap = best - run.trace[:, column]
         arrived = np.flatnonzero(gap <= floor)
         last = int(arrived[0]) if len(arrived) else len(gap) - 1
         gap = np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bayesmix.report.style import data_uri
+from bayesmix.report.style import TRUE_SHADES, data_uri
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,6 @@ def picture(figure, alt, caption, kind="svg", small=False, true_shades=False):
 
 def slides(frames, slider, alt, caption):
     """The Picture of pairs (title, Figure) that share one place, one at a time under a slider."""
-    return Picture("", alt, caption, frames=tuple((title, data_uri(f, "png")) for title, f in frames), slider=slider)
+    shown = tuple((title, data_uri(figure, "png")) for title, figure in frames)
+    shades = any(figure.get_label() == TRUE_SHADES for _, figure in frames)
+    return Picture("", alt, caption, true_shades=shades, frames=shown, slider=slider)

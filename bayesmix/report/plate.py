@@ -11,7 +11,7 @@ from bayesmix.report.style import GREY, INK, colour, styled
 
 RADIUS, STEP, LINE = 0.31, 1.22, 0.155  # inches: of a circle, between circles, between lines of small text
 TOP, MIDDLE, BOTTOM = 3.72, 2.42, 0.83  # heights of the priors, the parameters and the rows
-SMALL, LETTER = 8.0, 0.064  # points, and about how wide such a letter is in inches
+SMALL, LETTER = 8.0, 0.071  # points, and about how wide such a letter is in inches
 OBSERVED, PLATE = "#C9CED6", "#8A94A3"
 BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # words stand clear of the arrows behind them
 
@@ -56,12 +56,17 @@ class _Page:
         self.observed = observed_nodes(mixture, data, leaves)
         low = self.x["weight"] + 1.45 if mixture.components > 1 else 0.35 + STEP / 2
         self.places = []
-        for _, own in self.observed:
+        for node, own in self.observed:
             names = [n for i in own for n in self.of_leaf.get(i, ())]
             centre = np.mean([self.x[n] for n in names]) if names else low
             self.places.append(max(centre, low))
-            low = self.places[-1] + 1.35
-        self.width = max(at + 0.1, self.places[-1] + 1.15)
+            low = self.places[-1] + max(1.35, 2 * self._half(node) + 0.1)
+        self.width = max(at + 0.1, self.places[-1] + self._half(self.observed[-1][0]) + 0.55)
+
+    @staticmethod
+    def _half(node):
+        """Half the width of the frame about an observed node: the names of its features fit in."""
+        return max(0.6, LETTER * len(node.below) / 2 + 0.06)
 
     def _put(self, name, node, at):
         """Place a node in the next free column, wider where a constraint stands beside its prior."""
@@ -151,7 +156,7 @@ class _Page:
 
     def _rows(self, ax):
         labels = {"none": "none", "all": "all"}.get(self.data.kind_of_labels, "some")
-        left = self.places[0] - 0.75
+        left = self.places[0] - self._half(self.observed[0][0]) - 0.15
         if self.mixture.components > 1:
             z = self.x["weight"]
             left = z - 0.62
@@ -159,11 +164,11 @@ class _Page:
             self._circle(ax, z, BOTTOM, Node("z", filled=labels, below=below))
             reach = 0.06 if self.nodes["weight"].constant else RADIUS
             self._arrow(ax, (z, MIDDLE), (z, BOTTOM), (reach, RADIUS))
-        right = self.places[-1] + 0.95
+        right = self.places[-1] + self._half(self.observed[-1][0]) + 0.35
         self.plates.append((left, right, 0.1, BOTTOM + 0.52, f"rows 1 … {self.data.n}", "left"))
         for (node, own), x in zip(self.observed, self.places, strict=True):
             if node.every:
-                self.plates.append((x - 0.6, x + 0.75, BOTTOM - 0.5, BOTTOM + 0.4, "", "right"))
+                self.plates.append((x - self._half(node), x + self._half(node) + 0.15, BOTTOM - 0.5, BOTTOM + 0.4, "", "right"))
             self._circle(ax, x, BOTTOM, node)
             if self.mixture.components > 1:  # a curve over the parts of x that stand between
                 z = self.x["weight"]

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from bayesmix.report.chain_plots import occupancy, r_hat_ladder, ranks, traces
 from bayesmix.report.data_plots import predictive, scatter
-from bayesmix.report.mode_plots import em_traces, mode_map
+from bayesmix.report.mode_plots import climbed, em_traces, mode_map
 from bayesmix.report.projection import discriminant
 from bayesmix.report.row_plots import co_clustering, responsibilities
 from bayesmix.report.style import PALE, colour, grid, styled
@@ -41,6 +41,7 @@ def comparison(table):
 
 
 __all__ = [
+    "climbed",
     "co_clustering",
     "comparison",
     "discriminant",

@@ -303,3 +303,56 @@ def test_numbers_as_text(value, text):
 
 def test_colours_differ():
     assert len(set(PALETTE)) == len(PALETTE)
+
+
+def test_the_border_of_a_gaussian_s_region_is_its_ellipse(em):
+    """The density at the border of the region that holds the share s of one Gaussian is (1 - s) / (2 pi det^.5)."""
+    from bayesmix.report.density_plots import _grid, density, level
+
+    one = bm.fit_em(bm.Mixture(bm.MvGaussian(), 1), em.data, restarts=1, seed=1)
+    a, b, area = _grid(em.data.x)
+    values = density(one, one.best, np.stack([a.ravel(), b.ravel()], axis=1))
+    assert values.sum() * area == pytest.approx(1, abs=2e-3)  # the tails beyond the grid
+    for share in (0.5, 0.9):
+        exact = (1 - share) / (2 * np.pi * np.sqrt(np.linalg.det(one.best["cov"][0])))
+        cells = level(np.sort(values)[::-1], share, area), values.max() * area  # one cell more or less
+        assert cells[0] == pytest.approx(exact, rel=0.02 + cells[1])
+
+
+def test_contours_have_a_band_only_where_draws_differ(em, mcmc):
+    from bayesmix.report.density_plots import contourable, contours
+
+    same = laplace_fit(em, draws=4)
+    for value in same.draws.values():
+        value[:] = value[:1, :1]
+    filled = {name: [c for c in drawn(contours(em, fit)).axes[0].collections if c.get_alpha() == 0.55]
+              for name, fit in (("sure", same), ("unsure", mcmc))}  # fmt: skip
+    area = {name: sum(p.vertices.size for c in found for p in c.get_paths()) for name, found in filled.items()}
+    assert area["unsure"] > 100 > area["sure"] == 0
+    assert any("90 % region, draws" in t for t in texts(contours(em, mcmc)))
+    assert any("90 % region, MAP" in t for t in texts(drawn(contours(em)))) and contourable(em)
+    counts = bm.fit_em(bm.Mixture(bm.Poisson(), 1), np.arange(8.0).reshape(4, 2), restarts=1, seed=1)
+    assert not contourable(counts)
+
+
+def test_frames_of_one_feature_and_of_images(galaxies):
+    from bayesmix.report import dynamics
+
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), galaxies, restarts=1, seed=1, start="clumps", keep_trace=True)
+    assert dynamics.kept(fit, 0)
+    figure = drawn(dynamics.frames(fit, most=4)[-1][1])
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) > 100]) == 3  # two parts, their sum
+    assert len(drawn(dynamics.climb(fit, steps=3)).axes) == 3
+    x = (np.random.default_rng(1).random((40, 6)) < 0.5).astype(float)
+    fit = bm.fit_em(bm.Mixture(bm.Bernoulli(), 2), x, restarts=1, seed=1, start="random", keep_trace=True)
+    (title, figure), *_ = dynamics.frames(fit, most=3, shape=(2, 3))
+    assert title == "iteration 0" and figure.get_label() == "true shades"
+    for ax, k in zip(drawn(figure).axes, (0, 1), strict=True):
+        np.testing.assert_array_equal(ax.images[0].get_array().ravel(), fit.runs[0].thetas[0]["prob"][k])
+    assert drawn(dynamics.frames(fit, most=3)[0][1]).axes[0].images[0].get_array().shape == (2, 6)
+
+
+def test_what_nobody_climbed_is_not_drawn(em, galaxies):
+    """The maximum of one Gaussian under flat priors is reached in the first step; two components climb."""
+    one = bm.fit_em(bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 1), galaxies, restarts=1, seed=1)
+    assert plots.climbed(em) and not plots.climbed(one)
