@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayesmix.em.polish import EMPTY
+from bayesmix.em.polish import EMPTY, few
 
 ALIKE = 0.01  # range of r_ij / (r_ij + r_ik) over the rows below which j and k are not told apart
 TWIN = 1e-4  # relative difference of parameters below which two components are twins
@@ -16,7 +16,7 @@ def kind_of(problem, theta, counts):
         scale = c.floor if c.field == "weight" and hasattr(c, "floor") else np.abs(c.coordinate(theta)).max()
         if c.hard and len(slack) and slack.min() <= 1e-6 * max(scale, 1e-300):
             return "at a constraint"
-    if counts.min() < EMPTY:
+    if counts.min() < few(counts):
         return "empty component"
     return "twin components" if max(map(len, twins(problem, theta))) > 1 else "interior"
 

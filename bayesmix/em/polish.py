@@ -98,7 +98,12 @@ def vanishing(problem, theta):
         return ()
     (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
     counts = problem.e_step(theta).counts
-    return tuple(np.flatnonzero((counts < EMPTY) & (a == 0)).tolist())
+    return tuple(np.flatnonzero((counts < few(counts)) & (a == 0)).tolist())
+
+
+def few(counts):
+    """Expected rows below which a component is empty: `EMPTY`, and less where the row weights sum to less than K."""
+    return EMPTY * min(1.0, counts.sum() / len(counts))
 
 
 def at_edge(problem, theta):

@@ -117,6 +117,15 @@ def test_empty_component(galaxies):
     assert fit.best["var"][1, 0] == pytest.approx(20 / (3 + 1), rel=1e-2)
 
 
+@pytest.mark.parametrize("family", [bm.Gaussian(), bm.StudentT(df=bm.Fixed(4))])
+def test_row_weights_that_sum_to_less_than_a_row(family):
+    """Small weights do not make every component empty: the prior decides, and all weight stays in the components."""
+    x = np.random.default_rng(0).normal(size=(30, 2)) + 5.0 * np.repeat([[0, 0], [1, 0]], 15, axis=0)
+    fit = bm.fit_em(bm.Mixture(family, 2), bm.Data(x, weight=np.full(30, 1e-4)), restarts=3, seed=1)
+    top = fit.modes.loc[0]
+    assert top["kind"] in ("interior", "twin components") and top["gradient_norm"] < 1e-6
+
+
 def test_at_a_constraint(galaxies):
     model = bm.Mixture(FAMILY, 3, constraints=(bm.MinWeight(0.2),))
     fit = bm.fit_em(model, galaxies, restarts=2, seed=2)
