@@ -8,6 +8,7 @@ import numpy as np
 from bayesmix import partition as search
 from bayesmix import predict
 from bayesmix.errors import InputError
+from bayesmix.seed import seed_of
 from bayesmix.spec import many
 
 LARGEST = 20_000  # rows of a co-clustering matrix (3.2 GB)
@@ -37,7 +38,7 @@ def partition(fit, loss, draws, seed):
     if loss not in search.LOSSES:
         raise InputError(f"partition(loss={loss!r}): expected one of {search.LOSSES}.")
     predict.whole("partition(draws=...)", draws)
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
+    seed = seed_of("partition", seed)
     rng, n = np.random.default_rng(seed), fit.data.n
     draws = max(2, min(draws, NUMBERS // n))
     which = np.linspace(0, np.prod(fit.shape) - 1, draws).astype(int)  # an EM fit repeats its only draw

@@ -7,6 +7,7 @@ import numpy as np
 
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
+from bayesmix.seed import seed_of
 from bayesmix.spec import many
 from bayesmix.spec.missing import filled
 
@@ -158,7 +159,7 @@ def draw_allocations(fit, draws, seed):
     import xarray as xr
 
     whole("draw_allocations(draws=...)", draws)
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
+    seed = seed_of("draw_allocations", seed)
     rng, (chains, length) = np.random.default_rng(seed), fit.shape
     kept = evenly(length, draws)
     which = (np.arange(chains)[:, None] * length + kept).ravel()

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / "bayesmix"
 # modules of one row may import each other, between wings never.
 ROWS = (
     ("errors", "agreement"),  # values that everybody may speak of
+    ("seed",),
     ("data.data",),
     ("data.readers", "data.datasets"),
     ("data.chunks",),

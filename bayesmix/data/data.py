@@ -285,7 +285,7 @@ def _numbers(values, what) -> np.ndarray:
     for i, value in enumerate(values):
         try:
             numbers[i] = np.nan if _is_blank(value) else float(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"{what} must hold numbers, but {_row(i)} holds {value!r}; "
                 "correct it, leave it blank if it is missing, or leave that column out."

@@ -17,6 +17,7 @@ import numpy as np
 from bayesmix.data.data import Data
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
+from bayesmix.seed import seed_of
 from bayesmix.spec.priors import Flat
 from bayesmix.spec.special import logsumexp
 
@@ -112,7 +113,7 @@ def calibrate(
             )
     if data.weight is not None or (data.label is not None and data.label.ndim == 2):
         raise InputError("calibrate(data): rows with weights or soft labels cannot be simulated; leave them out.")
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
+    seed = seed_of("calibrate", seed)
     ranks, names = [], None
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(replicates)):
         rng = np.random.default_rng(child)

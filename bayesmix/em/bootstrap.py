@@ -14,6 +14,7 @@ from bayesmix.em import engine, modes, polish
 from bayesmix.em.kernel import Problem
 from bayesmix.em.progress import meter
 from bayesmix.errors import InputError
+from bayesmix.seed import seed_of
 
 SAME, OTHER, LOST = "same mode", "another mode", "collapsed"
 OPTIONS = {"stiffness": 1.0, "max_iter": 2000, "tol": 1e-8, "keep": False}
@@ -131,7 +132,7 @@ def bootstrap(fit, replicates=200, seed=None, workers=1, parametric=False, progr
     labelled = fit.mixture.log_label(fit.data) is not None
     if parametric and labelled:
         raise InputError("bootstrap(parametric=True): the fit has labels, which a simulation does not; resample rows.")
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
+    seed = seed_of("bootstrap", seed)
     children = np.random.SeedSequence(seed).spawn(replicates)
     home = Problem.of(fit.mixture, fit.data)
     found = []

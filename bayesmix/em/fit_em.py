@@ -12,6 +12,7 @@ from bayesmix.em.kernel import Problem
 from bayesmix.em.progress import meter
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
+from bayesmix.seed import seed_of
 
 
 def fit_em(
@@ -66,6 +67,8 @@ def fit_em(
     for name, value in {"restarts": 1 if rule else restarts, "max_iter": max_iter, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
+    if isinstance(tol, bool) or not isinstance(tol, int | float | np.integer | np.floating) or not 0 <= tol < np.inf:
+        raise InputError(f"fit_em(tol=...): expected a number of at least 0, got {tol!r}.")
     betas = schedule(stiffness, max_iter)
     if impute not in (None, "mean"):
         raise InputError(f'fit_em(impute={impute!r}): expected None, which is exact, or "mean".')
@@ -89,7 +92,7 @@ def fit_em(
             f"fit_em(restarts={restarts!r}): every restart would begin at the start that was given; choose a random "
             f"start, one of {starts.NAMES}."
         )
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
+    seed = seed_of("fit_em", seed)
     options = {"stiffness": betas, "max_iter": max_iter, "tol": tol, "keep": room > 0}
     runs, optima, partial, examined = [], [], False, {}
     given = not isinstance(begin, str)

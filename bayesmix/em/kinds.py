@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from bayesmix.em.polish import EMPTY
+from bayesmix.em.polish import EMPTY, few, on_bound
 
 ALIKE = 0.01  # range of r_ij / (r_ij + r_ik) over the rows below which j and k are not told apart
+ON_BOUND = 1e-6  # share of the width of a Uniform prior that is still its bound
 TWIN = 1e-4  # relative difference of parameters below which two components are twins
 
 
@@ -16,8 +17,11 @@ def kind_of(problem, theta, counts):
         scale = c.floor if c.field == "weight" and hasattr(c, "floor") else np.abs(c.coordinate(theta)).max()
         if c.hard and len(slack) and slack.min() <= 1e-6 * max(scale, 1e-300):
             return "at a constraint"
-    if counts.min() < EMPTY:
+    if counts.min() < few(counts):
         return "empty component"
+    free = [(p, theta[name]) for name, p in model.family.parameters.items() if p.free and not p.support.event_ndim]
+    if any(on_bound(p, value, ON_BOUND).any() for p, value in free):
+        return "at a constraint"
     return "twin components" if max(map(len, twins(problem, theta))) > 1 else "interior"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from bayesmix.em.engine import COLLAPSED, EXHAUSTED, FALL, change
 from bayesmix.em.kinds import exchangeable_twins, indistinct, kind_of
-from bayesmix.em.polish import CHEAP, EDGE, EMPTY, settle
+from bayesmix.em.polish import CHEAP, EDGE, few, settle
 from bayesmix.em.surface import Surface, definite
 
 SAME_VALUE = 1e-6  # optima whose log posteriors differ by less, relative to 1 + |value| / 1000, may be one
@@ -301,7 +301,7 @@ def differs(problem, best, mode):
     parts = []
     if mode.kind == "empty component":
         counts = problem.e_step(problem.inward(problem.mixture.permute(mode.theta, perm))).counts
-        parts += [f"component {k} is empty" for k in np.flatnonzero(counts < EMPTY)]
+        parts += [f"component {k} is empty" for k in np.flatnonzero(counts < few(counts))]
     for k in range(K):
         sources = [j for j in range(K) if table[j, k] > 0.25 * max(table[j].sum(), 1) and table[j].sum() > 0]
         if len(sources) > 1:

@@ -20,6 +20,7 @@ import numpy as np
 from bayesmix.em import engine
 from bayesmix.em.layout import Layout
 from bayesmix.em.surface import Surface, curvatures, definite
+from bayesmix.spec.priors import spread
 
 EMPTY = 0.01  # expected rows below which a component is empty
 EDGE = 1e-10  # distance from an edge, relative to the largest value of the field, that is none
@@ -98,13 +99,18 @@ def vanishing(problem, theta):
         return ()
     (a,) = model.weight.conjugate("dirichlet", theta["weight"].shape)
     counts = problem.e_step(theta).counts
-    return tuple(np.flatnonzero((counts < EMPTY) & (a == 0)).tolist())
+    return tuple(np.flatnonzero((counts < few(counts)) & (a == 0)).tolist())
+
+
+def few(counts):
+    """Expected rows below which a component is empty: `EMPTY`, and less where the row weights sum to less than K."""
+    return EMPTY * min(1.0, counts.sum() / len(counts))
 
 
 def at_edge(problem, theta):
-    """Positions of the family's coordinates that an M-step put on an edge of their support: a probability 0 or 1.
+    """Positions of the family's coordinates that an M-step put on an edge: a probability 0 or 1, a bound of a prior.
 
-    The maximum over that coordinate is the edge itself, where u is infinite and has no derivatives.
+    The maximum over that coordinate is the edge itself, where u is infinite or the density ends.
     """
     out, at = [], 0
     for name, p in problem.mixture.family.parameters.items():
@@ -116,9 +122,27 @@ def at_edge(problem, theta):
             low = np.ravel((value < EDGE) | (value > 1 - EDGE))
         elif p.support.name == "positive":
             low = np.ravel(value < EDGE * value.max())
+        if not p.support.event_ndim:
+            low = low | np.ravel(on_bound(p, value))
         out += (at + np.flatnonzero(low)).tolist()
         at += size
     return tuple(out)
+
+
+def on_bound(p, value, near=0.0):
+    """Which entries of a parameter lie on a hard bound of its prior that is not the edge of its support.
+
+    near: the share of the interval's width that is still on it.
+    """
+    lower, upper = (np.asarray(b, dtype=np.float64) for b in p.prior.interval)
+    out = np.zeros(value.shape, dtype=bool)
+    if not np.isfinite(lower).any() and not np.isfinite(upper).any():
+        return out
+    lower, upper = spread(lower, value.shape), spread(upper, value.shape)
+    width = near * (upper - lower)
+    low_edge, high_edge = {"unit": (0.0, 1.0), "positive": (0.0, np.inf)}.get(p.support.name, (-np.inf, np.inf))
+    out |= (value <= lower + width) & (lower > low_edge)
+    return out | ((value >= upper - width) & (upper < high_edge))
 
 
 def rests(problem, k):

@@ -68,7 +68,7 @@ class Surface:
             v = model.family.vector(model.own(self.like)) / self.natural_units
         if self.held:  # an edge of the support, where u is infinite
             free = [p for p in model.family.parameters.values() if p.free]
-            far = [np.full(p.support.free(self.like[p.name].shape), FARTHEST.get(p.support.name, 0.0)) for p in free]
+            far = [np.full(p.support.free(self.like[p.name].shape), FARTHEST.get(p.support.name, np.inf)) for p in free]
             far = np.concatenate([np.ravel(f) for f in far])[list(self.held)]
             v[list(self.held)] = np.clip(v[list(self.held)], -far, far)
         return v

@@ -20,6 +20,7 @@ from bayesmix.mcmc.numpyro import numpyro_sampler, require_numpyro
 from bayesmix.mcmc.pack import pack
 from bayesmix.mcmc.samplers import nutpie_sampler, pymc_sampler
 from bayesmix.mcmc.starts import LEAST_SHARE, disperse, given, laplace_shares, place
+from bayesmix.seed import seed_of
 from bayesmix.tree import dataset
 
 SAMPLERS = {
@@ -99,7 +100,7 @@ def fit_mcmc(
         raise InputError(f'fit_mcmc(marginal_steps=...): only sampler="gibbs" has them, not {sampler!r}.')
     if start is not None and not isinstance(start, Fit | dict | list | tuple) and start != "prior":
         raise InputError(f'fit_mcmc(start={start!r}): expected an EM fit, "prior", a theta, one per chain, or None.')
-    fresh = int(np.random.SeedSequence().entropy % 2**32)
+    fresh, seed = seed_of("fit_mcmc", None), None if seed is None else seed_of("fit_mcmc", seed)
     model = model.resolve(data)
     if isinstance(start, dict | list | tuple):
         start = given(model, data, start, chains)
@@ -107,10 +108,10 @@ def fit_mcmc(
         "model": fingerprint(model), "data": fingerprint(data), "sampler": sampler, "draws": int(draws),
         "tune": int(tune), "chains": int(chains), "target_accept": target_accept,
         "permutation_moves": permutation_moves, "marginal_steps": marginal_steps, "start": said_start(start),
-        "seed": None if seed is None else int(seed),
+        "seed": seed,
     }  # fmt: skip
     box = None if checkpoint is None else Checkpoint.open(checkpoint, asked, fresh)
-    asked = box.asked if box else asked | {"seed": fresh if seed is None else int(seed)}
+    asked = box.asked if box else asked | {"seed": fresh if seed is None else seed}
     with meter(progress, "chains") as step:
         return run(model, data, asked, start, box, workers, step)
 

@@ -8,6 +8,7 @@ from bayesmix.data.data import Data
 from bayesmix.em.kernel import Problem
 from bayesmix.em.progress import meter
 from bayesmix.errors import InputError
+from bayesmix.seed import seed_of
 from bayesmix.selection import examine as _examine  # registers the criteria
 from bayesmix.selection import likelihood_ratio
 from bayesmix.selection.candidates import candidates_of
@@ -90,12 +91,12 @@ def select(
         ranking = [n for n, c in CRITERIA.items() if c.sign]
         raise InputError(f"select(by={by!r}): expected one of {ranking}.")
     samplers, notes = _samplers(candidates, data, sampler, engine)
-    given = None if seed is None else int(seed)
+    given = None if seed is None else seed_of("select", seed)
     asked = plan | {"sampler": samplers, "seed": given}
     box = Kept.open(folder, asked, data) if folder is not None else None
     asked = box.asked if box else asked
     if asked["seed"] is None:
-        asked = asked | {"seed": int(np.random.SeedSequence().entropy % 2**32)}
+        asked = asked | {"seed": seed_of("select", None)}
     if box:
         box.begin(asked)
     records = _records(candidates, data, asked, box, workers, progress)

@@ -22,6 +22,7 @@ from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.mcmc.gibbs import refuse
 from bayesmix.mcmc.gibbs_steps import draw_z
+from bayesmix.seed import seed_of
 from bayesmix.spec.priors import Dirichlet
 from bayesmix.spec.special import gammaln, logsumexp
 
@@ -82,7 +83,7 @@ def telescope(model, data, components=range(1, 11), prior=None, *, draws=5000, t
     possible, log_p = _prior(components, prior)
     _check(model, data)
     e = float(model.weight.concentration)
-    seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else int(seed)
+    seed = seed_of("telescope", seed)
     top = replace(model, components=int(possible[-1])).resolve(data)
     problem = Problem.of(top, data)
     refuse(problem)

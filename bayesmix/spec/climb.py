@@ -6,14 +6,15 @@ LONGEST = 3.0  # step of `newton_root`
 NEAR = 1e-8  # its last step: Newton doubles the digits, so what this one leaves is rounding
 
 
-def gradient(f, u, step=6e-6):
-    """Central differences of f at u: error O(step^2), step scaled to each coordinate."""
+def gradient(f, u, step=6e-6, low=-np.inf, high=np.inf):
+    """Central differences of f at u: error O(step^2), step scaled to each coordinate; one-sided at a bound."""
     g = np.empty(len(u))
+    low, high = np.broadcast_to(low, u.shape), np.broadcast_to(high, u.shape)
     for j in range(len(u)):
         h = step * max(1.0, abs(u[j]))
         up, down = u.copy(), u.copy()
-        up[j] += h
-        down[j] -= h
+        up[j] = min(u[j] + h, high[j])
+        down[j] = max(u[j] - h, low[j])
         g[j] = (f(up) - f(down)) / (up[j] - down[j])
     return g
 
@@ -28,9 +29,12 @@ def forward_gradient(f, u, step=1e-5):
     return g
 
 
-def climb(f, u, max_iter=200):
-    """The highest point found by BFGS from u, or None if f did not rise."""
-    from scipy.optimize import minimize
+def climb(f, u, max_iter=200, low=-np.inf, high=np.inf):
+    """The highest point found by BFGS from u between the bounds low and high, or None if f did not rise."""
+    from scipy.optimize import Bounds, minimize
+
+    low, high = np.broadcast_to(low, u.shape), np.broadcast_to(high, u.shape)
+    u = np.clip(u, low, high)
 
     def downhill(v):
         with np.errstate(all="ignore"):
@@ -43,7 +47,10 @@ def climb(f, u, max_iter=200):
     at_start = downhill(u)
     if len(u) == 0 or at_start >= 1e300:
         return None
-    found = minimize(downhill, u, jac=lambda v: gradient(downhill, v), method="L-BFGS-B", options={"maxiter": max_iter})
+    found = minimize(
+        downhill, u, jac=lambda v: gradient(downhill, v, low=low, high=high), method="L-BFGS-B",
+        bounds=Bounds(low, high), options={"maxiter": max_iter},
+    )  # fmt: skip
     return found.x if found.fun < at_start else None
 
 

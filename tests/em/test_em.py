@@ -306,11 +306,16 @@ def test_bad_starts(start, words):
         {"workers": 0},
         {"stiffness": 0},
         {"stiffness": -1},
+        {"tol": -1e-8},
+        {"tol": float("nan")},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"seed": "one"},
     ],
 )
 def test_bad_options(options):
     with pytest.raises(bm.InputError, match=next(iter(options))):
-        bm.fit_em(bm.Mixture(bm.Gaussian(), 2), blobs()[0], seed=0, **options)
+        bm.fit_em(bm.Mixture(bm.Gaussian(), 2), blobs()[0], **({"seed": 0} | options))
 
 
 def test_ctrl_c_keeps_what_is_finished(galaxies):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.optimize import minimize_scalar
 from scipy.special import betaln, gammaln
 
 import bayesmix as bm
@@ -117,12 +119,49 @@ def test_empty_component(galaxies):
     assert fit.best["var"][1, 0] == pytest.approx(20 / (3 + 1), rel=1e-2)
 
 
+def test_row_weights_that_sum_to_less_than_a_row():
+    """Small weights do not make every component empty: the log posterior tends to the maximum of the log prior."""
+    x = np.random.default_rng(0).normal(size=(30, 2)) + 5.0 * np.repeat([[0, 0], [1, 0]], 15, axis=0)
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(2, 5), var=bm.InverseGamma(2, 1)), 2)
+    fit = bm.fit_em(model, bm.Data(x, weight=np.full(30, 1e-8)), restarts=3, seed=1)
+    prior = 4 * stats.norm(2, 5).logpdf(2) + 4 * stats.invgamma(2, scale=1).logpdf(1 / 3)
+    row = stats.norm(2, 3**-0.5).logpdf(x).sum()  # at the modes of the priors
+    assert fit.log_posterior == pytest.approx(prior + 1e-8 * row, abs=1e-9)
+    assert fit.modes.loc[0, "kind"] == "twin components"
+
+
 def test_at_a_constraint(galaxies):
     model = bm.Mixture(FAMILY, 3, constraints=(bm.MinWeight(0.2),))
     fit = bm.fit_em(model, galaxies, restarts=2, seed=2)
     assert fit.modes.loc[0, "kind"] == "at a constraint" and "constraint" in fit.optima[0].reason
     loose = bm.fit_em(bm.Mixture(FAMILY, 3, constraints=(bm.MinWeight(0.01),)), galaxies, restarts=2, seed=2)
     assert loose.modes.loc[0, "kind"] == "interior"
+
+
+def test_at_a_bound_of_a_uniform_prior():
+    """The likelihood asks for more than the prior allows: the maximum is the bound itself, and is said to be one."""
+    x = np.array([6.0, 12.0, 9.0, 15.0, 13.0])
+    fit = bm.fit_em(bm.Mixture(bm.Poisson(bm.Uniform(0.05, 9)), 1), x, seed=1)
+    assert fit.best["rate"].tolist() == [[9.0]]
+    exact = stats.poisson(9).logpmf(x).sum() - np.log(8.95)
+    assert fit.log_posterior == pytest.approx(exact, rel=1e-13)
+    assert fit.modes.loc[0, "kind"] == "at a constraint" and np.isnan(fit.modes.loc[0, "log_mass"])
+    loose = bm.fit_em(bm.Mixture(bm.Poisson(bm.Uniform(0.05, 12)), 1), x, seed=1)
+    assert loose.modes.loc[0, "kind"] == "interior" and loose.best["rate"][0, 0] == pytest.approx(11, rel=1e-12)
+
+
+def test_the_numeric_m_step_reaches_a_bound():
+    """A missing cell leaves the negative binomial's M-step to the numeric ascent, whose wall is the prior's bound."""
+    x, prior = np.array([6.0, 12.0, 9.0, 15.0, 13.0]), stats.halfnorm(scale=3)
+    model = bm.Mixture(bm.NegativeBinomial(mean=bm.Uniform(0.05, 9), alpha=bm.HalfNormal(3)), 1)
+    fit = bm.fit_em(model, bm.Data(np.append(x, np.nan)), seed=1)
+
+    def downhill(a):
+        return -stats.nbinom(a, a / (a + 9)).logpmf(x).sum() - prior.logpdf(a)
+
+    there = minimize_scalar(downhill, bounds=(0.1, 50), method="bounded", options={"xatol": 1e-9})
+    assert fit.best["mean"].tolist() == [[9.0]] and fit.modes.loc[0, "kind"] == "at a constraint"
+    assert fit.log_posterior == pytest.approx(-there.fun - np.log(8.95), abs=1e-8)
 
 
 def test_collapsed_restarts_are_one_last_line():
