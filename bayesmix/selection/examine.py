@@ -120,7 +120,7 @@ def chains(candidate, data, plan, seeds, em):
 
 
 def heavy(em, diagnosis):
-    """The EM fit with those of its optima that hold real mass, where chains stayed in different regions; else itself."""
+    """The EM fit with those of its optima that hold real mass, if chains stayed in different regions; else itself."""
     if "several modes" not in diagnosis.verdicts:
         return em
     share = diagnosis.modes["share"].to_numpy()[: len(em.optima)]

@@ -31,7 +31,8 @@ def test_the_figure_has_a_panel_for_each_criterion_and_marks_refusals(dossier):
     figure = criteria(dossier)
     titles = [ax.get_title() for ax in figure.axes if ax.get_visible()]
     assert titles == ["AIC: behind the best", "BIC: behind the best", "ICL: behind the best", "entropy",
-                      "LOO: behind the best", "log evidence: behind the best", "p(model | y)"]  # fmt: skip
+                      "Laplace evidence", "LOO: behind the best",
+                      "log evidence: behind the best", "p(model | y)"]  # fmt: skip
     bic = next(ax for ax in figure.axes if ax.get_title().startswith("BIC"))
     hollow = [line for line in bic.lines if line.get_marker() == "D"]
     gap = 500.0 - dossier.all_numbers.loc[2, "BIC"]

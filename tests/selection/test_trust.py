@@ -1,17 +1,27 @@
 """Which findings speak against label-invariant numbers, and which do not."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from bayesmix.diagnostics.findings import Finding
+from bayesmix.selection.examine import heavy
 from bayesmix.selection.trust import CROSSED, LEAST_ESS, em_fault, mcmc_fault, region_fault, spare
 
 
 def diagnosis(*findings, ess=1000.0, moves=0):
     table = pd.DataFrame({"kind": ["invariant", "relabelled"], "ess_bulk": [ess, 5.0]})
     return SimpleNamespace(findings=findings, table=table, moves=pd.DataFrame([[0, moves], [0, 0]]))
+
+
+@dataclass(frozen=True)
+class Census:
+    """What is read of an EM fit."""
+
+    optima: tuple
+    runs: tuple
 
 
 def said(name, verdict):
@@ -74,3 +84,18 @@ def test_what_is_wrong_with_an_optimum(fit, words):
 
 def test_em_that_missed_the_top_is_found_out_by_the_chains():
     assert "above the MAP" in em_fault(em(), diagnosis(said("above the MAP", "undecided")))
+
+
+def test_chains_that_stayed_apart_start_again_where_the_mass_is():
+    """Of three optima only those with at least 1 % are kept; without a quarrel, or without masses, all of them."""
+    optima, runs = tuple(SimpleNamespace(log_posterior=v) for v in (0.0, -1.0, -2.0)), ()
+    fit = Census(optima, runs)
+
+    def found(*shares, verdicts=("several modes",)):
+        return SimpleNamespace(verdicts=verdicts, modes=pd.DataFrame({"share": shares}))
+
+    assert heavy(fit, found(0.99, 0.005, 0.005)).optima == optima[:1]
+    assert heavy(fit, found(0.6, float("nan"), 0.4)).optima == (optima[0], optima[2])
+    assert heavy(fit, found(0.99, 0.005, 0.005, verdicts=("sound",))) is fit
+    assert heavy(fit, found(*[float("nan")] * 3)) is fit
+    assert heavy(fit, found(0.5, 0.2, 0.2, 0.1)).optima == optima  # a fourth, that only chains met, has no start
