@@ -16,6 +16,7 @@ def rows_of(fit, x, what="predict"):
     """(rows, log_label) for new x, or the fit's own rows with their labels when x is None."""
     if x is None:
         return fit.data.x, fit._log_label
+    x = in_order(x, fit.data.names, what)
     new = x if isinstance(x, Data) else Data(x)
     if new.d != fit.data.d:
         raise InputError(f"{what}(x): the model has {fit.data.d} features {fit.data.names}, x has {new.d}.")
@@ -24,6 +25,29 @@ def rows_of(fit, x, what="predict"):
         raise InputError(f"{what}(x): x has missing cells, which {family} does not support; drop or fill these rows.")
     fit.mixture.family.check(filled(new.x), fit.data.names)
     return new.x, None
+
+
+def in_order(x, names, what):
+    """x with its columns in the fit's order, where it names them; as it is where one of the two has no names.
+
+    Raises InputError where the names say that these are other columns.
+    """
+    if not isinstance(x, Data) and not hasattr(x, "columns"):
+        return x
+    labels = list(x.names if isinstance(x, Data) else x.columns)
+    given, blank = [str(label) for label in labels], [f"x{j}" for j in range(len(labels))]
+    if set(names) <= set(given):
+        at = [given.index(name) for name in names]
+        if at == list(range(len(labels))):
+            return x
+        return Data(x.x[:, at], names=names) if isinstance(x, Data) else x[[labels[j] for j in at]]
+    own = list(names) != [f"x{j}" for j in range(len(names))]
+    if own and given != blank and any(isinstance(label, str) for label in labels):
+        raise InputError(
+            f"{what}(x): the model has the features {', '.join(names)}, x has the columns {', '.join(given)}; "
+            "name them alike, or give an array."
+        )
+    return x
 
 
 def by_class(mixture, r):

@@ -1,6 +1,7 @@
 """What a fit of many draws says of rows: the same as theta by theta, its uncertainty split, cells missing or not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import logsumexp
 
@@ -158,3 +159,23 @@ def test_groups_are_kept_with_the_fit(fit, tmp_path):
     assert again.groups["allocation_draws"].attrs["seed"] == 3
     with pytest.raises(bm.InputError, match="posterior"):
         fit.with_groups(posterior=z)
+
+
+def test_columns_are_found_by_their_names():
+    """A table whose columns stand in another order, or beside others, is the same table; other names are refused."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.repeat([0.0, 50.0], 15), np.zeros(30)]) + rng.normal(size=(30, 2))
+    table = pd.DataFrame(x, columns=["a", "b"])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(0, 99), var=bm.InverseGamma(2, 1)), 2)
+    fit = bm.fit_em(model, table, restarts=2, seed=1)
+    expected = fit.log_density(x)
+    assert not np.allclose(fit.log_density(x[:, ::-1]), expected, rtol=0.1)  # an array goes by position
+    more = table.assign(c="text")[["c", "b", "a"]]
+    for same in (table, table[["b", "a"]], more, bm.Data(table[["b", "a"]]), pd.DataFrame(x), bm.Data(x)):
+        assert np.array_equal(fit.log_density(same), expected)
+        assert np.array_equal(fit.predict_proba(same), fit.predict_proba(x))
+    for other in (table.rename(columns={"b": "c"}), bm.Data(x, names=["b", "c"])):
+        with pytest.raises(bm.InputError, match="a, b"):
+            fit.predict(other)
+    unnamed = bm.fit_em(model, x, restarts=2, seed=1)
+    assert np.array_equal(unnamed.log_density(table), expected)
