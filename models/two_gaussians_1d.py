@@ -68,8 +68,8 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Two starts, one optimum",
-            f"The two ends differ by {gap:.1e} in log likelihood and {'' if exchanged else 'not '}by an exchange of the "
-            "labels; "
+            f"The two ends differ by {gap:.1e} in log likelihood and {'' if exchanged else 'not '}by an exchange of "
+            "the labels; "
             f"{len(em.runs)} random starts ended in {len(em.optima)} optimum (relabelled copies counted as one).",
             slides=sliders,
             figures=[
