@@ -71,7 +71,7 @@ def story(em, mcmc, quick):
     owner = large.idxmax(axis=1)
     doubled = ", ".join(str(d) for d in range(10) if (owner == d).sum() > 1) or "none"
     missing = ", ".join(str(d) for d in range(10) if (owner == d).sum() == 0) or "none"
-    second = ten.optima[min(1, len(ten.optima) - 1)].log_posterior
+    lower = [f"{ten.log_posterior - mode.log_posterior:.1f}" for mode in ten.optima[1:4]]
     slider = (
         dynamics.frames(em, best, shape=shape),
         "Step of EM",
@@ -96,7 +96,7 @@ def story(em, mcmc, quick):
             f"{ten_purity:.1%} of the rows have the commonest digit of their component. Digits with more than one "
             f"component: {doubled}; digits without a component of their own: {missing}.",
             f"{len(ten.runs)} restarts ended in {len(ten.optima)} different optima; the best was reached "
-            f"{ten.optima[0].times_reached} time(s), and the second lies {ten.log_posterior - second:.1f} lower.",
+            f"{ten.optima[0].times_reached} time(s)" + f"; the next lie {', '.join(lower)} lower." * bool(lower),
             figures=[pictures(ten, "Ten components: some digits share one, some take two.")],
             tables=[(large, "Rows by component and digit.")],
         ),

@@ -38,7 +38,7 @@ def story(em, mcmc, quick):
     at_truth = model.log_posterior(data, truth)["x"]
     rows = {}
     for K in range(1, 7):
-        fit = bm.fit_em(bm.Mixture(model.family, K, weight=bm.Flat()), data, restarts=5 if quick else 30, seed=K)
+        fit = bm.fit_em(bm.Mixture(model.family, K, weight=bm.Flat()), data, restarts=3 if quick else 30, seed=K)
         rows[K] = {"log likelihood": fit.log_likelihood, "parameters": fit.df, "BIC": fit.bic, "ICL": fit.icl}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
     return [

@@ -28,7 +28,17 @@ starts = {
 
 
 def story(em, mcmc, quick):
-    fits = {name: bm.fit_em(model, data, start={k: np.array(v) for k, v in s.items()}) for name, s in starts.items()}
+    given = {name: {k: np.array(v) for k, v in s.items()} for name, s in starts.items()}
+    fits = {name: bm.fit_em(model, data, start=s, keep_trace=True) for name, s in given.items()}
+    sliders = [
+        (
+            dynamics.frames(fit, most=12),
+            f"Step of EM from {name}",
+            f"Histogram with two densities on their way from start {name}.",
+            f"From start {name}; the rows below in the mixed colour of their probabilities.",
+        )
+        for name, fit in fits.items()
+    ]
     rows = {
         name: {
             "log likelihood": f"{f.log_likelihood:.8f}",
@@ -53,12 +63,15 @@ def story(em, mcmc, quick):
     found["z"] = (found["value"] - found["truth"]) / found.iloc[:, 1]
     top = max(f.log_likelihood for f in fits.values())
     ways = {f"start {n}": np.maximum(top - f.runs[0].trace[:, 1], 1e-9) for n, f in fits.items()}
+    exchanged = np.allclose(fits["A"].best["mean"], fits["B"].best["mean"][::-1], atol=1e-4)
     gap = abs(fits["A"].log_likelihood - fits["B"].log_likelihood)
     return [
         bm.section(
             "Two starts, one optimum",
-            f"The two ends differ by {gap:.1e} in log likelihood and by an exchange of the labels; "
+            f"The two ends differ by {gap:.1e} in log likelihood and {'' if exchanged else 'not '}by an exchange of "
+            "the labels; "
             f"{len(em.runs)} random starts ended in {len(em.optima)} optimum (relabelled copies counted as one).",
+            slides=sliders,
             figures=[
                 (
                     dynamics.curves(ways, "iteration", "log likelihood below the best", log=True),

@@ -41,7 +41,7 @@ def contours(fit, mcmc=None):
         edge = INK if len(draws) else shade
         ax.contour(a, b, line.reshape(a.shape), levels=[level(line, share, area)], colors=[edge], linewidths=1.3)
         if len(draws):
-            inside = np.mean([d >= level(d, share, area) for d in draws], axis=0).reshape(a.shape)
+            inside = within(draws, share, area).reshape(a.shape)
             seen = seen | (inside.ravel() > 0.05)
             ax.contourf(a, b, inside, levels=[0.05, 0.95], colors=[shade], alpha=0.55)
             handles.append((Patch(color=shade, alpha=0.55, lw=0), f"border of the {share * 100:.0f} % region, draws"))
@@ -63,6 +63,11 @@ def density(fit, theta, at):
     """(m,) density of the mixture at the rows `at`; 0 outside the family's sample space."""
     with np.errstate(all="ignore"):
         return np.nan_to_num(np.exp(fit.mixture.log_joint(at, theta)), posinf=0.0).sum(axis=1)
+
+
+def within(draws, share, area):
+    """(m,) share of the draws in whose smallest region of this mass each point lies; draws (S, m) densities."""
+    return np.mean([d >= level(d, share, area) for d in draws], axis=0)
 
 
 def level(values, share, area):

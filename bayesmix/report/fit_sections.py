@@ -26,7 +26,11 @@ def optima(census, matching=None):
     text += [f"{sum(r.status == s for r in runs)} restart(s) ended as “{s}”." for s in lost]
     if many > 1:
         text += [f"Optimum {m}: {mode.differs}." for m, mode in enumerate(census.optima[:8]) if m > 0]
-    reasons = [f"Optimum {m} has no Laplace mass: {o.reason}." for m, o in enumerate(census.optima) if o.reason]
+    reasons = {}
+    for m, o in enumerate(census.optima):
+        if o.reason:
+            reasons.setdefault(o.reason, []).append(m)
+    reasons = [f"{_which(found)} no Laplace mass: {reason}." for reason, found in reasons.items()]
     table = words.mode_table(census)
     drop = table.head.index("differs")
     short = Table(
@@ -38,6 +42,13 @@ def optima(census, matching=None):
     folded = (("All optima", short),) if len(frame) > 12 else ()
     tables = () if folded else (short,)
     return Section("optima", "The optima", text + reasons[:8], tuple(pictures), tables, folded)
+
+
+def _which(found):
+    """The subject of a sentence about these optima, with its verb."""
+    if len(found) == 1:
+        return f"Optimum {found[0]} has"
+    return f"Optima {', '.join(map(str, found[:12]))}{', ...' if len(found) > 12 else ''} have"
 
 
 def _climbs(census):

@@ -168,7 +168,9 @@ class _Page:
         self.plates.append((left, right, 0.1, BOTTOM + 0.52, f"rows 1 … {self.data.n}", "left"))
         for (node, own), x in zip(self.observed, self.places, strict=True):
             if node.every:
-                self.plates.append((x - self._half(node), x + self._half(node) + 0.15, BOTTOM - 0.5, BOTTOM + 0.4, "", "right"))
+                self.plates.append(
+                    (x - self._half(node), x + self._half(node) + 0.15, BOTTOM - 0.5, BOTTOM + 0.4, "", "right")
+                )
             self._circle(ax, x, BOTTOM, node)
             if self.mixture.components > 1:  # a curve over the parts of x that stand between
                 z = self.x["weight"]

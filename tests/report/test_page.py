@@ -67,7 +67,7 @@ def test_nothing_comes_from_outside(report, outline):
 
 def test_every_image_is_a_data_uri_with_a_text(outline):
     frames = [image for image in outline.images if "data-title" in image]
-    assert len(outline.images) - len(frames) == 11 and len(frames) > 3
+    assert len(outline.images) - len(frames) == 12 and len(frames) > 3
     for image in outline.images:
         assert image["src"].startswith(("data:image/svg+xml;base64,", "data:image/png;base64,"))
         assert len(image["alt"]) > 20

@@ -319,17 +319,16 @@ def test_the_border_of_a_gaussian_s_region_is_its_ellipse(em):
         assert cells[0] == pytest.approx(exact, rel=0.02 + cells[1])
 
 
-def test_contours_have_a_band_only_where_draws_differ(em, mcmc):
-    from bayesmix.report.density_plots import contourable, contours
+def test_the_band_of_a_contour_is_where_draws_differ(em, mcmc):
+    from bayesmix.report.density_plots import _grid, contourable, contours, density, within
 
-    same = laplace_fit(em, draws=4)
-    for value in same.draws.values():
-        value[:] = value[:1, :1]
-    filled = {name: [c for c in drawn(contours(em, fit)).axes[0].collections if c.get_alpha() == 0.55]
-              for name, fit in (("sure", same), ("unsure", mcmc))}  # fmt: skip
-    area = {name: sum(p.vertices.size for c in found for p in c.get_paths()) for name, found in filled.items()}
-    assert area["unsure"] > 100 > area["sure"] == 0
-    assert any("90 % region, draws" in t for t in texts(contours(em, mcmc)))
+    a, b, area = _grid(em.data.x)
+    at = np.stack([a.ravel(), b.ravel()], axis=1)
+    draws = np.stack([density(mcmc, theta, at) for theta in list(mcmc.thetas())[::40]])
+    sure, unsure = within(draws[[0, 0, 0]], 0.9, area), within(draws, 0.9, area)
+    assert set(sure) == {0.0, 1.0}
+    assert 20 < ((unsure > 0.05) & (unsure < 0.95)).sum() < 0.3 * len(at)
+    assert any("90 % region, draws" in t for t in texts(drawn(contours(em, mcmc))))
     assert any("90 % region, MAP" in t for t in texts(drawn(contours(em)))) and contourable(em)
     counts = bm.fit_em(bm.Mixture(bm.Poisson(), 1), np.arange(8.0).reshape(4, 2), restarts=1, seed=1)
     assert not contourable(counts)
