@@ -76,6 +76,11 @@ def truth_of(name, cases):
     return ("sound",) if name == SOUND else cases[name].truth
 
 
+def kinds_of(missing, seed):
+    """The kinds of cases that are missing on a seed, in words."""
+    return ", ".join(dict.fromkeys(name.partition(":")[0] for name, s in missing if s == seed))
+
+
 def report(results, cases):
     """The confusion matrix, the cases that went wrong, and the sound fits, as Markdown."""
     from bayesmix.diagnostics.findings import VERDICTS
@@ -113,7 +118,8 @@ def report(results, cases):
     if missing:
         short = len(missing) <= 10
         left = [f"{n} (seed {s})" for n, s in missing] if short else [
-            f"{count} of {len(cases)} cases on seed {s}" for s, count in Counter(s for _, s in missing).items()
+            f"{count} of {len(cases)} cases on seed {s} ({kinds_of(missing, s)})"
+            for s, count in Counter(s for _, s in missing).items()
         ]  # fmt: skip
         lines += [f"**Not run**: {', '.join(left)}.", ""]
     if wrong:

@@ -26,6 +26,8 @@ def ambiguous_share(mixture, thetas, blocks):
     names = permutations_within(blocks, mixture.components)
     if len(names) == 1:
         return 0.0
+    if len(thetas) < 2:
+        return float("nan")
     with np.errstate(all="ignore"):
         u = coordinates(mixture, thetas, names)
     own = u[:, 0]

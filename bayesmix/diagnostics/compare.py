@@ -51,7 +51,11 @@ def compare(em, mcmc):
     laplace = em.standard_deviations()
     rows = {}
     for name, value in scalars(mcmc.mixture, mcmc.data, mcmc.relabelled).items():
-        m, mean, sd = float(at_map[name][0, 0]), float(value.mean()), float(value.std(ddof=1))
+        m, mean, sd = (
+            float(at_map[name][0, 0]),
+            float(value.mean()),
+            float(value.std(ddof=1)) if value.size > 1 else np.nan,
+        )
         low, high = np.quantile(value, [0.05, 0.95])
         rows[name] = {
             "MAP": m,

@@ -346,6 +346,25 @@ def test_divergences_and_their_likely_cause(two_groups):
     assert not {"energy", "tree depth"} & {f.name for f in bm.diagnose(fit, two_groups).findings}
 
 
+@pytest.mark.parametrize("chains,length", [(1, 1), (4, 1), (4, 2), (1, 200)])
+def test_a_handful_of_draws_is_undecided_and_no_error(two_groups, chains, length):
+    rng = np.random.default_rng(0)
+    fit = packed(two_groups, [around(two_groups, 0, length, rng) for _ in range(chains)])
+    diagnosis = bm.diagnose(fit, two_groups)
+    assert diagnosis.verdicts == ("undecided",) and "undecided" in diagnosis.summary()
+    assert np.isnan(bm.compare(two_groups, fit)["sd"]).all() == (chains * length == 1)
+
+
+def test_a_draw_that_is_no_number_is_undecided(two_groups):
+    from dataclasses import replace
+
+    fit = filled(draws(two_groups))
+    log_posteriors = fit.log_posteriors.copy()
+    log_posteriors[1, 3] = np.nan
+    diagnosis = bm.diagnose(replace(fit, log_posteriors=log_posteriors), two_groups)
+    assert diagnosis.verdict == "undecided" and "draws of log posterior are not finite" in diagnosis.summary()
+
+
 def test_a_single_chain_is_undecided(two_groups):
     fit = filled(draws(two_groups, chains=1, draws=800))
     assert bm.diagnose(fit, two_groups).verdict == "undecided"
