@@ -126,13 +126,13 @@ def stand_in(criterion, record):
 
     An evidence that must not be used, since the chains may have missed a part of the posterior, still is a part of it.
     """
-    value = lambda name: record.cell(name).value  # noqa: E731
     if criterion.name == "log evidence":
         laplace = record.cell("Laplace evidence")
-        return float(np.fmax(laplace.value, value("log evidence"))) if laplace.usable else np.nan
+        return float(np.fmax(laplace.value, record.cell("log evidence").value)) if laplace.usable else np.nan
     if criterion.needs == "em" and criterion.name in record.cells:
-        return criterion.sign * value(criterion.name) / (2 if criterion.sign < 0 else 1)
-    return float(value("log likelihood") - value("df")) if record.cell("log likelihood").usable else np.nan
+        return criterion.sign * record.cell(criterion.name).value / (2 if criterion.sign < 0 else 1)
+    height, df = record.cell("log likelihood"), record.cell("df")
+    return float(height.value - df.value) if height.usable else np.nan
 
 
 def second(criterion, best, records, named):
