@@ -342,7 +342,8 @@ class Fit:
 
     def __repr__(self):
         chains, draws = self.shape
-        what = f"{len(self.optima)} optima" if self.engine == "em" else f"{chains} chains x {draws} draws"
+        count = f"{len(self.optima)} optim{'um' if len(self.optima) == 1 else 'a'}"
+        what = count if self.engine == "em" else f"{chains} chains x {draws} draws"
         return (
             f"Fit({self.engine}, {self.mixture.family.title}, K = {self.mixture.components}, "
             f"n = {self.data.n}, {what}, log posterior {self.log_posterior:.4f})"

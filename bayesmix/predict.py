@@ -7,7 +7,7 @@ import numpy as np
 
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
-from bayesmix.seed import seed_of
+from bayesmix.seed import generator, seed_of
 from bayesmix.spec import many
 from bayesmix.spec.missing import filled
 
@@ -134,7 +134,7 @@ def impute(fit, x, draws, seed):
     family = fit.mixture.family
     if draws is not None:
         whole("impute(draws=...)", draws)
-        rng, out = np.random.default_rng(seed), np.repeat(rows[None], draws, axis=0)
+        rng, out = generator("impute", seed), np.repeat(rows[None], draws, axis=0)
         for one in out:
             theta = fit.theta(*(rng.integers(size) for size in fit.shape))
             with np.errstate(divide="ignore"):
@@ -155,7 +155,8 @@ def impute(fit, x, draws, seed):
 
 def simulate(fit, n, seed):
     """`Fit.simulate`."""
-    rng = np.random.default_rng(seed)
+    whole("simulate(n=...)", n)
+    rng = generator("simulate", seed)
     chains, draws = fit.shape
     x, z = np.empty((n, fit.data.d)), np.empty(n, dtype=np.int64)
     which = rng.integers(chains * draws, size=n)

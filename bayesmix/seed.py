@@ -15,3 +15,11 @@ def seed_of(where, seed):
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"{where}(seed=...): expected a whole number of at least 0 or None, got {seed!r}.")
     return int(seed)
+
+
+def generator(where, seed):
+    """A NumPy Generator: the one that was given, or a new one from a seed; None draws a fresh seed.
+
+    Raises InputError as `seed_of` does.
+    """
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed_of(where, seed))

@@ -83,6 +83,16 @@ def test_own_rows_use_their_labels(labelled):
     np.testing.assert_array_equal(labelled.predict_proba()[~known], labelled.predict_proba(labelled.data.x)[~known])
 
 
+def test_seeds_are_whole_numbers_or_generators(plain):
+    for call in (plain.simulate, lambda n, seed: plain.impute(draws=n, seed=seed)):
+        np.testing.assert_array_equal(call(3, seed=1)[0], call(3, seed=np.random.default_rng(1))[0])
+        for bad in (-1, 1.5, "a"):
+            with pytest.raises(bm.InputError, match=r"seed=\.\.\.\): expected a whole number of at least 0"):
+                call(3, seed=bad)
+    with pytest.raises(bm.InputError, match="at least 1, got 0"):
+        plain.simulate(0)
+
+
 def test_simulate(plain):
     x, z = plain.simulate(4000, seed=1)
     again, _ = plain.simulate(4000, seed=1)

@@ -9,6 +9,8 @@ import numpy as np
 
 from bayesmix.errors import InputError
 
+LARGEST = 1e150  # of a cell: its square is a number too
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Data:
@@ -147,11 +149,12 @@ def _features(x, names) -> tuple[np.ndarray, tuple[str, ...]]:
     columns = [_numbers(c, f'column "{name}" of x') for c, name in zip(cells, names, strict=True)]
     x = np.column_stack(columns)
 
-    if np.isinf(x).any():
-        i, j = np.argwhere(np.isinf(x))[0]
+    wrong = np.abs(x) > LARGEST  # NaN is not
+    if wrong.any():
+        i, j = np.argwhere(wrong)[0]
         raise InputError(
-            f'column "{names[j]}" of x must hold finite numbers, or NaN where a cell is missing, '
-            f"but {_row(i)} holds {x[i, j]}; correct it, or write NaN."
+            f'column "{names[j]}" of x must hold finite numbers (up to {LARGEST:g}, so that squares are finite), or '
+            f"NaN where a cell is missing, but {_row(i)} holds {x[i, j]:g}; correct it, or write NaN."
         )
     return x, names
 

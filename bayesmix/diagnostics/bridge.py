@@ -27,6 +27,7 @@ from bayesmix.data.data import Data
 from bayesmix.em import engine
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
+from bayesmix.seed import generator
 from bayesmix.spec import many
 from bayesmix.spec.families import MvGaussian
 from bayesmix.spec.mixture import Mixture
@@ -85,7 +86,7 @@ def log_evidence(mcmc, *, diagnosis=None, seed=0):
         from bayesmix.diagnostics.diagnose import diagnose
 
         diagnosis = diagnose(mcmc)
-    rng, space = np.random.default_rng(seed), Space.of(mcmc)
+    rng, space = generator("log_evidence", seed), Space.of(mcmc)
     chains, draws = mcmc.shape
     half, starts = draws // 2, draws * np.arange(chains)[:, None]
     some = np.unique(np.linspace(0, half - 1, min(half, max(BRIDGED // chains, 1))).astype(int))

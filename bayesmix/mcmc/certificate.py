@@ -5,6 +5,7 @@ import numpy as np
 from bayesmix.agreement import compare
 from bayesmix.em.fit_em import oracle
 from bayesmix.em.kernel import Problem
+from bayesmix.seed import seed_of
 from bayesmix.spec.missing import filled
 
 
@@ -24,7 +25,7 @@ def certificate(model, data, draws=200, seed=0, mode="FAST_COMPILE"):
         Certificate, with `.max_error`, `.terms`, `.ok`.
     """
     model = model.resolve(data)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed_of("certificate", seed))
     thetas = [model.draw_prior(rng, data.d) for _ in range(draws)]
     return compare(readings(model, data, thetas, mode), seed)
 

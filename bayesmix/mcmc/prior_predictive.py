@@ -5,6 +5,7 @@ import numpy as np
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.mcmc.allocations import draw_allocations
+from bayesmix.seed import generator
 from bayesmix.tree import dataset
 
 
@@ -30,7 +31,7 @@ def sample_prior_predictive(model, data, draws=500, seed=None):
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise InputError(f"sample_prior_predictive(draws=...): expected a whole number of at least 1, got {draws!r}.")
     model = model.resolve(data)
-    rng, labels = np.random.default_rng(seed), model.log_label(data)
+    rng, labels = generator("sample_prior_predictive", seed), model.log_label(data)
     thetas, x = [], np.empty((1, draws, data.n, data.d))
     for s in range(draws):
         theta = model.draw_prior(rng, data.d)

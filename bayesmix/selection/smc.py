@@ -26,6 +26,7 @@ from bayesmix.data.data import Data
 from bayesmix.diagnostics.bridge import LARGEST_SE, LogEvidence
 from bayesmix.em.layout import Layout
 from bayesmix.errors import InputError
+from bayesmix.seed import generator
 from bayesmix.spec import many
 from bayesmix.spec.priors import Flat
 from bayesmix.spec.special import logsumexp
@@ -58,7 +59,7 @@ def smc_evidence(model, data, *, particles=4000, runs=8, seed=None):
     if data.weight is not None and (data.weight != np.round(data.weight)).any():
         raise InputError("smc_evidence: the row weights are fractional, so there is no likelihood to integrate.")
     target = Target.of(model.resolve(data), data)
-    rngs = np.random.default_rng(seed).spawn(runs)
+    rngs = generator("smc_evidence", seed).spawn(runs)
     log_z = np.array([run(target, particles, rng) for rng in rngs])
     value = float(logsumexp(log_z) - np.log(runs))
     se = float(np.exp(log_z - value).std(ddof=1) / np.sqrt(runs))

@@ -116,7 +116,7 @@ def drawn(model, data, draws=25_000, chains=4, tune=200):
     return {name: np.stack([p[name] for p in parts]) for name in parts[0]}
 
 
-@pytest.mark.parametrize("letter", ["A", "B", pytest.param("S", marks=pytest.mark.certify)])
+@pytest.mark.parametrize("letter", ["A", *(pytest.param(name, marks=pytest.mark.certify) for name in "BS")])
 def test_exact_posteriors(golden, letter):
     c, model, data = case(golden, letter)
     exact(model, data, drawn(model, data), c, step=60)

@@ -107,7 +107,7 @@ def occupancy(evidence):
 
 
 def named(evidence, region):
-    """A region in words, with its mass and how far below the best it is."""
+    """A region in words, with its mass, a share of those that are known, and how far below the best it is."""
     if evidence.matching is None:
         return f"region {region}"
     members = np.flatnonzero(evidence.matching.regions == region)
@@ -117,7 +117,10 @@ def named(evidence, region):
     mass = np.nansum(evidence.shares[members]) if np.isfinite(evidence.shares[members]).any() else np.nan
     text = f"that of optimum {members[0]}" if len(members) == 1 else f"that of optima {', '.join(map(str, members))}"
     height = "the highest" if gap <= 1e-6 else f"{gap:.1f} lower"
-    return f"{text} ({height}" + (f", estimated mass {percent(mass)})" if np.isfinite(mass) else ")")
+    if not np.isfinite(mass):
+        return f"{text} ({height}, of unknown mass)"
+    whole = "" if np.isfinite(evidence.shares).all() else " of what is known of it"
+    return f"{text} ({height}, estimated mass {percent(mass)}{whole})"
 
 
 def percent(share):
