@@ -17,10 +17,11 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import MinWeight, Order
 from bayesmix.spec.priors import Dirichlet, FromData
-from bayesmix.spec.special import betainc, logsumexp
+from bayesmix.spec.special import betaln, logsumexp
 
 DRAWS = 50_000  # prior draws where there is no closed form
 REACH, FINE = 9.0, 100  # quadrature: standard deviations to either side, points per standard deviation
+GRID, NODES = 400, 100  # points of log t, and of the integral at each
 FEATURES = 64  # features up to which `features` looks
 
 
@@ -28,9 +29,9 @@ def log_normaliser(mixture, d, seed=0, draws=DRAWS):
     """(log prior probability that the constraints hold, its Monte Carlo standard error; 0 where it is exact).
 
     Exact: no constraint (0); one `Order` of exchangeable components (-log of the factorial of their number) or of
-    independent Normal ones (by quadrature); a hard `MinWeight` under a Dirichlet of two components or with
-    concentration 1; both together where the order is not on the weights or the concentrations are equal. Otherwise
-    the mean of the constraints' factor over prior draws.
+    independent Normal ones (by quadrature); a hard `MinWeight` under a Dirichlet (by quadrature); both together where
+    the order is not on the weights or the concentrations are equal. Otherwise the mean of the constraints' factor
+    over prior draws.
 
     Args:
         mixture: a specification that has met its data (`Mixture.resolve`).
@@ -142,13 +143,38 @@ def _floor_mass(mixture, floor):
     if not isinstance(mixture.weight, Dirichlet):
         return None
     K = mixture.components
-    a = mixture.weight.conjugate("dirichlet", (K,))[0] + 1
-    a = np.broadcast_to(a, (K,))
+    a = np.broadcast_to(mixture.weight.conjugate("dirichlet", (K,))[0] + 1, (K,))
     if (a == 1).all():
         return (K - 1) * np.log1p(-K * floor)
-    if K == 2:
-        return float(np.log(betainc(a[0], a[1], 1 - floor) - betainc(a[0], a[1], floor)))
-    return None
+    return float(np.log(all_above(a, floor)))
 
 
-__all__ = ["features", "increasing", "log_normaliser"]
+def all_above(a, floor):
+    """P(min_k w_k >= floor) for w ~ Dirichlet(a), 0 < floor < 1/K, by quadrature.
+
+    With P_1 = 1, the first j weights given their sum are Dirichlet(a_1..a_j), their last one Beta, and the others given
+    that one are Dirichlet again, so
+
+        P_j(t) = integral from t to 1 - (j - 1) t of Beta(w; a_j, a_1 + ... + a_(j-1)) P_(j-1)(t / (1 - w)) dw,
+
+    by Gauss and Legendre's rule in log w / (1 - w), and between a grid of log t by cubic splines.
+    """
+    from scipy.interpolate import CubicSpline
+
+    node, share = np.polynomial.legendre.leggauss(NODES)
+    value, before = np.ones(1), None  # P_j where it was asked for last, and P_(j-1) as a function of log t
+    for j in range(2, len(a) + 1):
+        t = np.geomspace(floor, (1 - 1e-12) / j, GRID) if j < len(a) else np.array([floor])
+        low, high = np.log(t / (1 - t)), np.log((1 - (j - 1) * t) / ((j - 1) * t))
+        y = low[:, None] + (high - low)[:, None] * (node + 1) / 2
+        log_w, log_rest = -np.logaddexp(0, -y), -np.logaddexp(0, y)
+        last, rest = a[j - 1], a[: j - 1].sum()
+        value = np.exp(last * log_w + rest * log_rest - betaln(last, rest))  # dw = w (1 - w) dy
+        if before is not None:
+            value = value * before(np.log(t)[:, None] - log_rest)
+        value = (high - low) / 2 * (value @ share)
+        before = CubicSpline(np.log(t), value) if j < len(a) else None
+    return float(value[0])
+
+
+__all__ = ["all_above", "features", "increasing", "log_normaliser"]

@@ -12,7 +12,7 @@ from scipy.special import betaln, gammaln
 
 import bayesmix as bm
 from bayesmix.diagnostics import bridge
-from bayesmix.spec.normaliser import increasing, log_normaliser
+from bayesmix.spec.normaliser import all_above, increasing, log_normaliser
 from tests.mcmc.test_exact import case, known_sd
 
 Z1 = [0, 0, 3, 0, 5, 0, 2, 0, 4, 1, 0, 2]  # only n, the zeros, the sum and prod x! enter
@@ -255,6 +255,19 @@ def test_prior_mass_in_closed_form():
     assert se == 0 and value == pytest.approx(-np.log(6) + 2 * np.log(0.7), abs=1e-12)
     value, se = log_normaliser(resolved(bm.MinWeight(0.2), [2.0, 5.0]), 1)
     assert se == 0 and value == pytest.approx(np.log(stats.beta(2, 5).cdf(0.8) - stats.beta(2, 5).cdf(0.2)), abs=1e-12)
+
+
+def test_the_mass_of_a_floor_by_quadrature():
+    """Known for concentration 1; Dirichlets are the same in any order; and prior draws agree."""
+    for K, floor in ((1, 0.3), (2, 0.1), (3, 0.3), (5, 0.1), (10, 0.01)):
+        assert all_above(np.ones(K), floor) == pytest.approx((1 - K * floor) ** (K - 1), rel=1e-9)
+    orders = [all_above(np.array(a), 0.01) for a in ((0.3, 0.5, 4.0), (4.0, 0.3, 0.5), (0.5, 4.0, 0.3))]
+    assert orders == pytest.approx([orders[0]] * 3, rel=1e-9)
+    n = 100_000
+    share = (np.random.default_rng(1).dirichlet((0.3, 0.5, 4.0), n).min(axis=1) >= 0.01).mean()
+    assert abs(share - orders[0]) < 5 * np.sqrt(orders[0] * (1 - orders[0]) / n)
+    value, se = log_normaliser(resolved((bm.Order("weight"), bm.MinWeight(0.05)), 2.0, 3), 1)
+    assert se == 0 and value == pytest.approx(np.log(all_above(np.full(3, 2.0), 0.05) / 6), abs=1e-12)
 
 
 @pytest.mark.parametrize("K", [2, 3, 6])
