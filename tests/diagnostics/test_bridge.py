@@ -141,6 +141,18 @@ def test_galaxies(K, exact, error):
 
 
 @pytest.mark.certify
+def test_nuts_chains_that_stay_in_different_modes_are_refused():
+    """Three groups for two components: two and two chains of NUTS in the two ways to join neighbours, 4 nats apart."""
+    rng = np.random.default_rng(3)
+    data = bm.Data(np.concatenate([rng.normal(centre, 1, 40) for centre in (0, 10, 20)]))
+    family = bm.Gaussian(mean=bm.Normal(10, 10), var=bm.InverseGamma(2, 5))
+    em = bm.fit_em(bm.Mixture(family, 2, weight=bm.Dirichlet(2.0)), data, restarts=30, seed=1)
+    start = [em.optima[i].theta for i in (0, 0, 1, 1)]
+    found = bm.log_evidence(bm.fit_mcmc(em.mixture, data, start=start, tune=200, draws=300, chains=4, seed=1))
+    assert not found.ok and "several modes" in found.reason
+
+
+@pytest.mark.certify
 def test_labels_need_not_switch(golden):
     """Draws of one labelling only, and the same with labels exchanged at random, give the same number."""
     model, data, c = model_of(golden, "A1")
