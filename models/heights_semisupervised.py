@@ -1,7 +1,7 @@
 """Heights of 200 people: the first twenty labels known.
 
-    z_i ~ Categorical(p, 1 - p),   height_i | z_i = k ~ N(center_k, sd_k^2)
-    p ~ U(0, 1),   sd_k ~ U(0, 100),   center ~ N((165, 178), 20^2),   center_0 < center_1,   min(p, 1 - p) >= .1
+    z_i ~ Categorical(p, 1 - p),   height_i | z_i = k ~ N(centre_k, sd_k^2)
+    p ~ U(0, 1),   sd_k ~ U(0, 100),   centre ~ N((165, 178), 20^2),   centre_0 < centre_1,   min(p, 1 - p) >= .1
 
 Source: the semi-supervised model with ordering and mixing potentials of AM207 lecture 13, on the heights of Davis
 (1990), centres shifted to these data. U(0, 1) on p is Dirichlet(1, 1) on the weights. The two
@@ -43,15 +43,17 @@ def width(count, **options):
     """One line: posterior sd of the parameters with `count` labels, by Gibbs."""
     fit = bm.fit_mcmc(model, labelled(count), sampler="gibbs", start="prior", seed=1, **options)
     sd = {name: v.std(axis=(0, 1)).ravel() for name, v in fit.relabelled.items()}
-    values = {f"{what} {k}": sd[name][k] for what, name in (("center", "mean"), ("sd", "sd")) for k in (0, 1)}
+    values = {f"{what} {k}": sd[name][k] for what, name in (("centre", "mean"), ("sd", "sd")) for k in (0, 1)}
     return {"least ESS": round(least_ess(fit)), "p": sd["weight"][0]} | values
 
 
 def story(em, mcmc, quick):
-    options = {"draws": 100, "tune": 100, "chains": 2} if quick else {"draws": 4000}
     tried = counts[::2] if quick else counts
-    table = pd.DataFrame.from_dict({c: width(c, **options) for c in tried}, orient="index").rename_axis("labels")
-    lines = {name: (table.index, table[name]) for name in ("center 0", "center 1", "sd 0", "sd 1")}
+    draws = {c: 100 if quick else 4000 if c else 24000 for c in tried}  # without labels the chains are slow
+    options = {"tune": 100, "chains": 2} if quick else {}
+    rows = {c: width(c, draws=draws[c], **options) for c in tried}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("labels")
+    lines = {name: (table.index, table[name]) for name in ("centre 0", "centre 1", "sd 0", "sd 1")}
     fewer = (
         dynamics.curves(lines, "labelled rows", "posterior sd (cm)"),
         "Posterior standard deviations of centres and spreads, falling with the number of labels.",
@@ -60,10 +62,10 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "What each label adds",
-            f"Without labels the centres are known to {table['center 0'].iloc[0]:.2f} and "
-            f"{table['center 1'].iloc[0]:.2f} cm, with 20 to {table['center 0'][20]:.2f} and "
-            f"{table['center 1'][20]:.2f}, with all 200 to {table['center 0'].iloc[-1]:.2f} and "
-            f"{table['center 1'].iloc[-1]:.2f} (posterior standard deviations).",
+            f"Without labels the centres are known to {table['centre 0'].iloc[0]:.2f} and "
+            f"{table['centre 1'].iloc[0]:.2f} cm, with 20 to {table['centre 0'][20]:.2f} and "
+            f"{table['centre 1'][20]:.2f}, with all 200 to {table['centre 0'].iloc[-1]:.2f} and "
+            f"{table['centre 1'].iloc[-1]:.2f} (posterior standard deviations).",
             figures=[fewer],
             tables=[(table, "Posterior standard deviations by the number of labels, and the smallest bulk ESS.")],
         )

@@ -1,7 +1,7 @@
 """Heights of 200 people: no label known.
 
-    z_i ~ Categorical(p, 1 - p),   height_i | z_i = k ~ N(center_k, sd_k^2)
-    p ~ U(0, 1),   sd_k ~ U(0, 100),   center ~ N((165, 178), 20^2),   center_0 < center_1,   min(p, 1 - p) >= .1
+    z_i ~ Categorical(p, 1 - p),   height_i | z_i = k ~ N(centre_k, sd_k^2)
+    p ~ U(0, 1),   sd_k ~ U(0, 100),   centre ~ N((165, 178), 20^2),   centre_0 < centre_1,   min(p, 1 - p) >= .1
 
 Source: the unsupervised model with ordering and mixing potentials of AM207 lecture 13, on the heights of Davis (1990),
 centres shifted to these data. U(0, 1) on p is Dirichlet(1, 1) on the weights. The two potentials are built into the
@@ -34,7 +34,7 @@ def enforced(way, start, **options):
     fit = bm.fit_mcmc(same, data, start=start, chains=len(start), seed=1, **options)
     stats, mean = fit.groups["sample_stats"], {n: v.mean(axis=(0, 1)).ravel() for n, v in fit.relabelled.items()}
     diverged = f"{float(stats['diverging'].mean()):.1%}" if "diverging" in stats else "Gibbs has none"
-    values = {f"{what} {k}": mean[name][k] for what, name in (("center", "mean"), ("sd", "sd")) for k in (0, 1)}
+    values = {f"{what} {k}": mean[name][k] for what, name in (("centre", "mean"), ("sd", "sd")) for k in (0, 1)}
     return {"divergent draws": diverged, "least ESS": round(least_ess(fit)), "p": mean["weight"][0]} | values
 
 

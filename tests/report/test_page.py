@@ -184,6 +184,12 @@ def test_every_verdict_has_a_colour():
     assert set(words.LEVELS) == set(VERDICTS)
 
 
+def test_the_family_is_said_with_the_scale_that_the_model_has():
+    for family in (bm.Gaussian, bm.LogNormalComponent):
+        assert "N(mean_kj, var_kj)" in family().headline
+        assert "N(mean_kj, sd_kj^2)" in family(sd=bm.HalfNormal(1)).headline
+
+
 def test_labels_weights_and_classes_in_words(davis):
     data = bm.Data(davis.x, label=davis.label, weight=np.full(200, 2.0), names=davis.names, classes=davis.classes)
     model = bm.Mixture(bm.Gaussian(sd=bm.Fixed([[5.0, 5.0]])), 3, classes=[0, 0, 1])

@@ -50,6 +50,10 @@ class Gaussian(ExponentialFamily):
             object.__setattr__(self, "var", FromData())
         super().__post_init__()
 
+    @property
+    def headline(self):
+        return super().headline if self.sd is None else super().headline.replace("var_kj", "sd_kj^2")
+
     def default(self, name, x):
         if name == "var":
             return InverseGamma(2.0, self.pooled_scale(name, self.column_sd(name, x)) ** 2 / 2)

@@ -51,6 +51,10 @@ class LogNormalComponent(ExponentialFamily):
                 "choose another family for this column."
             )
 
+    @property
+    def headline(self):
+        return super().headline if self.sd is None else super().headline.replace("var_kj", "sd_kj^2")
+
     def default(self, name, x):
         self.column_sd(name, np.log(x))  # its sentence names this family
         return self.of_log.default(name, np.log(x))
