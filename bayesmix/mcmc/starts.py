@@ -80,10 +80,11 @@ def given(model, data, start, chains):
 
 
 def nudge(model, theta):
-    """theta moved off the edges: weights mixed with 1 % uniform, everything inside its support."""
-    K = model.components
-    weight = theta["weight"] if model.is_constant("weight") else 0.99 * theta["weight"] + 0.01 / K
-    return {**theta, "weight": weight}
+    """theta moved off the edges of the supports: empty components, probabilities of 0 or 1, scales and rates of 0."""
+    return {
+        name: value if model.is_constant(name) else model.parameters[name].support.off_edge(value)
+        for name, value in theta.items()
+    }
 
 
 def ordered(problem, theta):

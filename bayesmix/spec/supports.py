@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+EDGE = 1e-8  # this near to an edge a value lies on it, as a start of chains
+
 
 class Support(ABC):
     """A parameter space whose last `event_ndim` axes form one event; earlier axes are a batch."""
@@ -39,6 +41,10 @@ class Support(ABC):
         """Second derivatives of `log_jacobian`, one matrix per event: (events, m, m) for m coordinates of u."""
         m = int(np.prod(self.free(shape)[len(shape) - self.event_ndim :]))
         return np.zeros((u.size // max(m, 1), m, m))
+
+    def off_edge(self, value):
+        """The value, or where it lies on an edge of the support, one that lies a hundredth inside."""
+        return value
 
     @abstractmethod
     def contains(self, value):
@@ -93,6 +99,10 @@ class Positive(_Scalar):
     def log_slopes(self, u, shape):
         return u
 
+    def off_edge(self, value):
+        size = np.max(value) or 1.0
+        return np.where(value > EDGE * size, value, 0.01 * size)
+
     def contains(self, value):
         return bool(np.isfinite(value).all() and (value > 0).all())
 
@@ -118,6 +128,9 @@ class Unit(_Scalar):
 
     def curvature(self, u, shape):
         return -0.5 / np.cosh(0.5 * np.clip(u.reshape(-1, 1, 1), -700, 700)) ** 2
+
+    def off_edge(self, value):
+        return np.where((value > EDGE) & (value < 1 - EDGE), value, 0.99 * value + 0.005)
 
     def contains(self, value):
         return bool(((value > 0) & (value < 1)).all())
@@ -151,6 +164,10 @@ class Simplex(Support):
     def curvature(self, u, shape):
         w = self.from_real(u, shape).reshape(-1, shape[-1])[:, :-1]
         return -shape[-1] * (w[:, :, None] * np.eye(shape[-1] - 1) - w[:, :, None] * w[:, None, :])
+
+    def off_edge(self, value):
+        inside = (value > EDGE).all(axis=-1, keepdims=True)
+        return np.where(inside, value, 0.99 * value + 0.01 / value.shape[-1])
 
     def contains(self, value):
         return bool((value > 0).all() and np.allclose(value.sum(axis=-1), 1, rtol=0, atol=1e-9))

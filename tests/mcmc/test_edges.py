@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from pymc.blocking import RaveledVars
 
+import bayesmix as bm
 import cases
+from bayesmix.em.kernel import Problem
+from bayesmix.mcmc.starts import disperse
 
 EXTRAS = {c.id: c for c in cases.extras()}
 
@@ -108,3 +111,22 @@ def test_at_the_floor_the_density_is_the_jacobians_and_what_is_not_finite_is_see
     assert two[0] - one[0] == pytest.approx(-600.0, rel=1e-9)
     value, slope = at({**start, mean: np.full(start[mean].shape, np.inf)})  # negative control
     assert not (np.isfinite(value) and np.isfinite(slope).all())
+
+
+@pytest.mark.parametrize(
+    "family,x",
+    [
+        (bm.Categorical(prob=bm.Dirichlet(1.0)), [[0], [0], [2], [3], [3], [3]]),
+        (bm.Bernoulli(prob=bm.Beta(1, 1)), [[0, 0, 1], [0, 0, 1], [1, 1, 1], [1, 1, 1]]),
+        (bm.Poisson(rate=bm.Gamma(1, 1)), [[0, 0], [0, 0], [0, 5], [0, 6]]),
+    ],
+    ids=["a category that no row has", "a feature that is always one", "a count that is always zero"],
+)
+def test_chains_start_inside_where_the_map_lies_on_an_edge(family, x):
+    data = bm.Data(np.array(x, dtype=float))
+    em = bm.fit_em(bm.Mixture(family, 2), data, restarts=3, seed=1)
+    model, problem = em.mixture, Problem.of(em.mixture, data)
+    start = disperse(problem, em.optima[0], np.random.default_rng(1))
+    assert np.isfinite(sum(model.log_posterior(data, start).values()))
+    for name in model.family.parameters:
+        assert model.parameters[name].support.contains(start[name])

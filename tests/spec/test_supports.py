@@ -44,6 +44,17 @@ def test_there_and_back(name):
 
 
 @pytest.mark.parametrize("name", VALUES)
+def test_off_the_edge_is_inside_and_near(name):
+    s, edges = supports.SUPPORTS[name], {"positive": [0.0, 5.0], "unit": [0.0, 1.0, 0.3], "simplex": [0.0, 0.25, 0.75]}
+    np.testing.assert_array_equal(s.off_edge(VALUES[name]), VALUES[name])
+    if name in edges:
+        value = np.array(edges[name])
+        moved = s.off_edge(value)
+        assert s.contains(moved) and np.abs(moved - value).max() <= 0.01 * value.max()
+        assert s.contains(s.off_edge(np.zeros(2))) or name == "simplex"
+
+
+@pytest.mark.parametrize("name", VALUES)
 def test_log_jacobian(name):
     s, value = supports.SUPPORTS[name], VALUES[name]
     u = np.array(s.to_real(value))
