@@ -105,7 +105,7 @@ def test_lecture_priors_uniform_on_the_sd():
     stat = (np.ones((1, 12)) @ family.sufficient(x[:, None])).repeat(5000, axis=0)
     theta = {"mean": np.ones((5000, 1)), "sd": np.ones((5000, 1))}
     draws = family.conditional(stat, rng, **theta)["sd"].ravel()
-    grid = np.linspace(1e-3, 2, 20_001)
+    grid = np.linspace(1e-3, 2, 4001)
     log_p = -12 * np.log(grid) - ((x - 1) ** 2).sum() / (2 * grid**2)
     cdf = np.cumsum(np.exp(log_p - log_p.max()))
     assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf / cdf[-1])).pvalue > 1e-4
@@ -113,17 +113,17 @@ def test_lecture_priors_uniform_on_the_sd():
 
 
 CONDITIONALS = {
-    "poisson": (bm.Poisson(rate=bm.Gamma(2, 1)), "rate", [0.0, 3, 1, 2], np.linspace(1e-4, 12, 20_001)),
-    "uniform rate": (bm.Poisson(rate=bm.Uniform(0.5, 2)), "rate", [0.0, 3, 1, 2], np.linspace(0.5, 2, 20_001)),
-    "bernoulli": (bm.Bernoulli(prob=bm.Beta(2, 3)), "prob", [0.0, 1, 1, 1], np.linspace(1e-6, 1 - 1e-6, 20_001)),
-    "exponential": (bm.ExponentialComponent(rate=bm.Gamma(2, 1)), "rate", [0.3, 2, 1], np.linspace(1e-4, 12, 20_001)),
-    "mean": (bm.Gaussian(mean=bm.Normal(1, 2), var=bm.Fixed(0.5)), "mean", [0.3, 2, 1], np.linspace(-4, 6, 20_001)),
+    "poisson": (bm.Poisson(rate=bm.Gamma(2, 1)), "rate", [0.0, 3, 1, 2], np.linspace(1e-4, 12, 4001)),
+    "uniform rate": (bm.Poisson(rate=bm.Uniform(0.5, 2)), "rate", [0.0, 3, 1, 2], np.linspace(0.5, 2, 4001)),
+    "bernoulli": (bm.Bernoulli(prob=bm.Beta(2, 3)), "prob", [0.0, 1, 1, 1], np.linspace(1e-6, 1 - 1e-6, 4001)),
+    "exponential": (bm.ExponentialComponent(rate=bm.Gamma(2, 1)), "rate", [0.3, 2, 1], np.linspace(1e-4, 12, 4001)),
+    "mean": (bm.Gaussian(mean=bm.Normal(1, 2), var=bm.Fixed(0.5)), "mean", [0.3, 2, 1], np.linspace(-4, 6, 4001)),
     "uniform mean": (bm.Gaussian(mean=bm.Uniform(1.5, 3), var=bm.Fixed(0.5)), "mean", [0.3, 2, 1],
-                     np.linspace(1.5, 3, 20_001)),
+                     np.linspace(1.5, 3, 4001)),
     "variance": (bm.Gaussian(mean=bm.Fixed(1.0), var=bm.InverseGamma(3, 2)), "var", [0.3, 2, 1],
-                 np.geomspace(1e-3, 300, 20_001)),
+                 np.geomspace(1e-3, 300, 4001)),
     "lognormal": (bm.LogNormalComponent(mean=bm.Fixed(0.0), var=bm.InverseGamma(3, 2)), "var", [0.3, 2, 1],
-                  np.geomspace(1e-3, 300, 20_001)),
+                  np.geomspace(1e-3, 300, 4001)),
 }  # fmt: skip
 
 
