@@ -177,13 +177,14 @@ class Compiled:
 
         (drawn,), (stats,) = trace.get_arrow_trace()
         stats = {name: array(stats.column(name)) for name in stats.column_names}
-        plain = types.is_boolean, types.is_integer, types.is_floating
+        plain = types.is_boolean, types.is_integer, types.is_floating  # one number a draw
         stats = {n: v.to_numpy(zero_copy_only=False) for n, v in stats.items() if any(is_(v.type) for is_ in plain)}
         kept = ~stats["tuning"]
         if not kept.any():
             return Chain({})
         z = array(drawn.column("z")).flatten().to_numpy().reshape(len(kept), -1)
-        return Chain(self.natural(back(z[kept])), {name: value[kept] for name, value in stats.items()})
+        names = [name for name in stats if name not in ("chain", "draw")]  # mere counters
+        return Chain(self.natural(back(z[kept])), {name: stats[name][kept] for name in names})
 
 
 def nutpie_sampler(job, compiled=None):
