@@ -77,7 +77,7 @@ def thinning(kept, draws, chains, n):
         return []
     return [
         f"The pointwise log likelihood is stored of {kept} of the {draws} draws of each chain, evenly spaced, and LOO "
-        f"is computed of those: all would take {8e-9 * chains * draws * n:.2g} GB. `fit.pointwise(rows)` has every draw."
+        f"is computed of those: all would take {8e-9 * chains * draws * n:.2g} GB. `fit.pointwise(rows)` has them all."
     ]
 
 
