@@ -25,7 +25,7 @@ from importlib.util import find_spec
 
 import numpy as np
 from cells import Cell, Gradients, Report, Run, timed
-from rivals import hand_written
+from rivals import hand_written, under_numpyro
 
 import bayesmix as bm
 from bayesmix.em.kernel import Problem
@@ -44,7 +44,7 @@ class Task:
     name: str
     data: bm.Data
     model: bm.Mixture
-    rivals: tuple  # of "nutpie", "pymc", "explicit"
+    rivals: tuple  # of "nutpie", "pymc", "numpyro", "explicit"
     separated: bool = True
     gibbs_draws: int = 5000
 
@@ -100,9 +100,9 @@ def tasks():
     faithful, galaxies = (bm.Data(standard(d.x)) for d in (bm.datasets.old_faithful(), bm.datasets.galaxies()))
     return [
         Task("5-D, K = 4, n = 5000", bm.Data(standard(blobs(5000, 5, 4))), full(5, 4), (), gibbs_draws=1500),
-        Task("2-D, K = 2, n = 272", faithful, full(2, 2), ("nutpie", "explicit", "pymc")),
+        Task("2-D, K = 2, n = 272", faithful, full(2, 2), ("nutpie", "explicit", "pymc", "numpyro")),
         Task("2-D, K = 3, n = 2000", bm.Data(standard(corners(2000, 5))), full(2, 3), ("nutpie",), gibbs_draws=2500),
-        Task("1-D, K = 2, n = 500", bm.Data(standard(line(500, 2, 2))), one_d(2), ("nutpie", "pymc"), False),
+        Task("1-D, K = 2, n = 500", bm.Data(standard(line(500, 2, 2))), one_d(2), ("nutpie", "pymc", "numpyro"), False),
         Task("galaxies, K = 3, n = 82", galaxies, one_d(3), ("nutpie", "pymc"), False),
     ]
 
@@ -161,7 +161,7 @@ def ours(task, name, seeds, tune, draws):
 
 
 def theirs(task, how, seeds, tune, draws):
-    """Runs of the hand-written model under nutpie's or PyMC's defaults, or with explicit allocations."""
+    """Runs of the hand-written model under nutpie's, PyMC's or NumPyro's defaults, or with explicit allocations."""
     import pymc as pm
 
     begin = time.perf_counter()
@@ -171,8 +171,15 @@ def theirs(task, how, seeds, tune, draws):
         import nutpie
 
         compiled = nutpie.compile_pymc_model(model)
+    if how == "numpyro":
+        sample = under_numpyro(model, CHAINS, tune, draws)
+        sample(0)
     setting_up = time.perf_counter() - begin
     for seed in seeds:
+        if how == "numpyro":
+            fields, wall, quiet = timed(lambda s=seed: sample(s))
+            runs.append(Run(setting_up, wall, worst_ess(task, fields), quiet))
+            continue
         if how == "nutpie":
             tree, wall, quiet = timed(
                 lambda s=seed: nutpie.sample(compiled, draws=draws, tune=tune, chains=CHAINS, cores=2, seed=s,
@@ -226,7 +233,10 @@ def bare(task, report):
 
 OURS = {"bayesmix, Gibbs": "gibbs", "bayesmix, NUTS": "nutpie", "bayesmix, NumPyro": "numpyro"}
 NUTS = ("bayesmix, NUTS", "by hand, nutpie", "by hand, PyMC NUTS")
-THEIRS = {"by hand, nutpie": "nutpie", "by hand, explicit z": "explicit", "by hand, PyMC NUTS": "pymc"}
+THEIRS = {
+    "by hand, nutpie": "nutpie", "by hand, explicit z": "explicit", "by hand, PyMC NUTS": "pymc",
+    "by hand, NumPyro": "numpyro",
+}  # fmt: skip
 
 
 def sampled(task, who, settings):
@@ -256,7 +266,9 @@ def measure(report, some, settings):
         f"by problem), by hand {settings.theirs}, explicit z {settings.explicit}, one seed alone: "
         "its ESS, of so few draws, is an order of magnitude. Medians over the seeds.\n"
     )
-    late = ["by hand, PyMC NUTS", "by hand, explicit z", *(["bayesmix, NumPyro"] if find_spec("numpyro") else [])]
+    late = ["by hand, PyMC NUTS", "by hand, explicit z"]
+    if find_spec("numpyro"):
+        late += ["bayesmix, NumPyro", "by hand, NumPyro"]
     first = ["bayesmix, Gibbs", "bayesmix, NUTS", "by hand, nutpie"]
     table(report, settings, [(t, w) for t in some for w in first])
     report.say("\n## Log density and gradient: microseconds\n")
@@ -267,6 +279,8 @@ def measure(report, some, settings):
             report.cell(task, "gradient", lambda t=task: graded(t, report))
     report.say("\n## Effective samples per second, slower rivals\n")
     table(report, settings, [(t, w) for w in late for t in some])
+    if not find_spec("numpyro"):
+        report.say("\nNumPyro is not installed here, so its rows are missing.")
 
 
 def table(report, settings, cells):

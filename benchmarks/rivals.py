@@ -4,6 +4,8 @@ The priors are the very random variables of our own model, so that both sides ha
 compare the log densities.
 """
 
+import numpy as np
+
 
 def priors(task):
     """The free random variables of our own model: inside a `with pm.Model(coords=...)`."""
@@ -42,3 +44,29 @@ def hand_written(task, form):
         else:
             pm.MvNormal("x", theta["mean"][z], chol=pt.linalg.cholesky(theta["cov"])[z], observed=x)
     return model
+
+
+def under_numpyro(model, chains, tune, draws):
+    """seed -> (field -> (chain, draw, ...)) by NumPyro's NUTS on a PyMC model, the chains side by side in one loop.
+
+    The first call compiles. The chains start where PyMC starts its own: U(-1, 1) about the initial point.
+    """
+    import jax
+    from numpyro.infer import MCMC, NUTS
+
+    from bayesmix.mcmc.numpyro import potential_of
+    from bayesmix.mcmc.samplers import flat, natural_function
+
+    kernel = NUTS(potential_fn=potential_of(model))
+    run = MCMC(kernel, num_warmup=tune, num_samples=draws, num_chains=chains, chain_method="vectorized",
+               progress_bar=False)  # fmt: skip
+    initial, natural = model.initial_point(0), natural_function(model)
+    centre = flat({v.name: initial[v.name] for v in model.value_vars})
+
+    def sample(seed):
+        jitter = np.random.default_rng(seed).uniform(-1, 1, (chains, len(centre)))
+        run.run(jax.random.PRNGKey(seed), init_params=jax.numpy.asarray(centre + jitter))
+        found = [natural(u) for u in np.asarray(run.get_samples(group_by_chain=True))]
+        return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+    return sample

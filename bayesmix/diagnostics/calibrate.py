@@ -114,11 +114,11 @@ def calibrate(
     if data.weight is not None or (data.label is not None and data.label.ndim == 2):
         raise InputError("calibrate(data): rows with weights or soft labels cannot be simulated; leave them out.")
     seed = seed_of("calibrate", seed)
-    ranks, names = [], None
+    ranks, names, compiled = [], None, compiled_once(model, data, sampler)
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(replicates)):
         rng = np.random.default_rng(child)
         theta, new = simulate(source, data, rng)
-        fields = posterior(model, new, rng, draws, thin, tune, sampler)
+        fields = posterior(model, new, rng, draws, thin, tune, sampler, compiled)
         at_truth = quantities(model, new, {name: value[None] for name, value in theta.items()})
         drawn = quantities(model, new, fields)
         names = names or tuple(drawn)
@@ -141,25 +141,44 @@ def simulate(model, data, rng):
     return theta, Data(x, label=label, names=data.names)
 
 
-def posterior(model, data, rng, draws, thin, tune, sampler):
-    """field -> (draws, ...) of one chain from a draw of the prior, every `thin`-th kept."""
+def posterior(model, data, rng, draws, thin, tune, sampler, compiled=None):
+    """field -> (draws, ...) of one chain from a draw of the prior, every `thin`-th kept.
+
+    compiled: for "nutpie", what `compiled_once` made for data of this form.
+    """
+    from bayesmix.mcmc.chains import Job
+    from bayesmix.mcmc.gibbs import chain, refuse
     from bayesmix.mcmc.sample import fit_mcmc
 
     seed = int(rng.integers(2**31))
-    if sampler != "gibbs":
+    if sampler not in ("gibbs", "nutpie"):
         fit = fit_mcmc(
             model, data, draws=draws * thin, tune=tune, chains=1, start="prior", sampler=sampler, seed=seed, workers=1
         )
         return {name: value[0, thin - 1 :: thin] for name, value in fit.draws.items()}
-    from bayesmix.mcmc.chains import Job
-    from bayesmix.mcmc.gibbs import chain, refuse
-
     problem, start = Problem.of(model, data), model.draw_prior(rng, data.d)
-    refuse(problem)
-    job = Job(model, data, [start], np.array([seed]), draws * thin, tune, 0.9, 1, model.components * data.n)
-    fields = {name: value[thin - 1 :: thin] for name, value in chain(problem, start, seed, job).draws.items()}
+    rest = data, [start], np.array([seed]), draws * thin, tune, None, 1, model.components * data.n
+    if sampler == "gibbs":
+        refuse(problem)
+        drawn = chain(problem, start, seed, Job(model, *rest))
+    else:
+        from bayesmix.mcmc.samplers import nutpie_sampler
+
+        density = model.to_pymc(data)
+        compiled.read(density)
+        drawn = nutpie_sampler(Job(density, *rest), compiled).one(0, None, None)
+    fields = {name: value[thin - 1 :: thin] for name, value in drawn.draws.items()}
     known = {name: value for name, value in start.items() if name not in fields}
     return fields | {name: np.broadcast_to(v, (draws, *v.shape)) for name, v in known.items()}
+
+
+def compiled_once(model, data, sampler):
+    """The posterior compiled for nutpie, to be given other data of the same form; None for the other samplers."""
+    if sampler != "nutpie":
+        return None
+    from bayesmix.mcmc.samplers import Compiled
+
+    return Compiled.of(model.to_pymc(data), model.draw_prior(np.random.default_rng(0), data.d))
 
 
 def quantities(model, data, fields):

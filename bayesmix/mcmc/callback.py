@@ -22,6 +22,7 @@ class Density:
     evaluate: object  # u -> (log density, gradient (p,))
     compiled: object  # nutpie's model in the coordinates z
     p: int
+    data: dict  # name -> the array that the compiled function reads in place
 
     def chain(self, start, centre=None, factor=None):
         """nutpie's model of one chain that starts at u = `start`, and the function from its z (draws, p) to u."""
@@ -48,8 +49,8 @@ def density(pymc_model, p, point=None):
     from bayesmix.mcmc.bridge import inward, outward
 
     function = pymc_model.logp_dlogp_function(ravel_inputs=True, initial_point=point)._pytensor_function
-    jitted = function.vm.jit_fn
-    arrays = [np.require(s.get_value(borrow=True), requirements=["C", "W"]) for s in function.get_shared()]
+    jitted, shared = function.vm.jit_fn, function.get_shared()
+    arrays = [np.require(s.get_value(borrow=True), requirements=["C", "W"]) for s in shared]
 
     def evaluate(u):
         value, slope = jitted(u, *arrays)
@@ -76,7 +77,7 @@ def density(pymc_model, p, point=None):
         shape_info=(["z"], [slice(0, p)], [(p,)]), logp_func=function, expand_func=None,
         _n_dim=p, _shapes={"z": (p,)}, _coords={},
     )  # fmt: skip
-    return Density(evaluate, compiled, p)
+    return Density(evaluate, compiled, p, dict(zip([s.name for s in shared], arrays, strict=True)))
 
 
 def bound(function, arrays):

@@ -57,7 +57,7 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
         draws=fields,
         log_posteriors=log_posterior.reshape(shape),
         permutation=relabel.permutation.reshape(*shape, model.components),
-        settings=settings,
+        settings=settings | {"notes": [*settings.get("notes", ()), *thinning(len(kept), draws, chains, data.n)]},
         certificate=passport,
         optima=em.optima if em is not None else (),
         runs=em.runs if em is not None else (),
@@ -69,6 +69,16 @@ def pack(model, data, problem, posterior, stats, em, passport, settings, seed):
     fit.groups["allocation"] = allocation(fit, relabel.total / (chains * draws))
     fit.groups["posterior_predictive"] = predictive(fit, np.random.default_rng(int(seed)))
     return fit
+
+
+def thinning(kept, draws, chains, n):
+    """A sentence for the record where not every draw's pointwise log likelihood is stored, as a list."""
+    if kept == draws:
+        return []
+    return [
+        f"The pointwise log likelihood is stored of {kept} of the {draws} draws of each chain, evenly spaced, and LOO "
+        f"is computed of those: all would take {8e-9 * chains * draws * n:.2g} GB. `fit.pointwise(rows)` has them all."
+    ]
 
 
 def informative(data, log_label):

@@ -54,6 +54,10 @@ def fit_mcmc(
     fault); the others are kept. Ctrl-C keeps the finished chains, or the draws so far where none has finished, and
     marks the fit as partial.
 
+    Of many rows (chains x draws x rows beyond 2^25) the pointwise log likelihood is stored for evenly spaced draws,
+    and the fit says for how many. No array of draws x rows x components is ever held: 4 x 1000 draws of 1e5 rows and
+    three components take about half a GB.
+
     Args:
         model: a `Mixture`.
         data: a `Data`, or anything that `Data(x)` takes.

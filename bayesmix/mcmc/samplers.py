@@ -1,6 +1,7 @@
 """NUTS by nutpie or by PyMC: each chain started exactly where asked, without jitter."""
 
 import warnings
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -98,52 +99,119 @@ def natural(pymc_model, u):
     return natural_function(pymc_model)(u)
 
 
-def nutpie_sampler(job):
+@dataclass(frozen=True)
+class Compiled:
+    """A PyMC model compiled for nutpie: chains from anywhere, on its own data and on others of the same form."""
+
+    model: object  # the pm.Model
+    density: object  # its `callback.Density`
+    unconstrained: object  # theta -> name -> value
+    natural: object  # u (draws, p) -> field -> (draws, ...)
+
+    @classmethod
+    def of(cls, pymc_model, theta):
+        """The compiled model; theta: any, for its shapes."""
+        import pytensor
+
+        with warnings.catch_warnings(), pytensor.config.change_flags(cxx=""):
+            hush()  # and, beside numba's, what runs once is not worth a C compiler
+            unconstrained = unconstrained_function(pymc_model)
+            first = unconstrained(theta)
+            compiled = density(pymc_model, len(flat(first)), first)
+            natural = natural_function(pymc_model, {name: value.shape for name, value in first.items()})
+        return cls(pymc_model, compiled, unconstrained, natural)
+
+    def point(self, theta):
+        """theta in unconstrained coordinates, (p,)."""
+        return flat(self.unconstrained(theta))
+
+    def read(self, pymc_model):
+        """From here on, sample the posterior given the data of another PyMC model of the same specification.
+
+        Nothing is compiled again: its data take the place of the present ones, array by array.
+
+        Raises InputError if its data have another form.
+        """
+        held, new = self.density.data, {name: pymc_model[name].get_value() for name in self.density.data}
+        for name, value in new.items():
+            if value.shape != held[name].shape:
+                raise InputError(
+                    f"the compiled model holds {name!r} of the shape {held[name].shape}, not {value.shape}; data of "
+                    "another form need a model of their own"
+                )
+        for name, value in new.items():
+            held[name][...] = value
+
+    def chain(self, start, seed, draws, tune, accept, change=(None, None), adaptation="diag", stop=None, tick=None):
+        """The Chain from the unconstrained point `start`.
+
+        change: (mode, factor) of whitened coordinates. stop and tick: as in `chains.Sampler`.
+        """
+        import nutpie
+
+        inside(self.model, start)
+        model, back = self.density.chain(start, *change)
+        ticking = {} if tick is None else {"progress_callback": lambda s: tick(s[0].finished_draws / s[0].total_draws)}
+        with warnings.catch_warnings():
+            hush()
+            run = nutpie.sample(
+                model, draws=draws, tune=tune, chains=1, cores=1, seed=int(seed), progress_bar=False,
+                target_accept=accept, save_warmup=False, blocking=False, adaptation=adaptation, return_raw_trace=True,
+                **ticking,
+            )  # fmt: skip
+            while True:
+                try:
+                    trace = run.abort() if stop is not None and stop.is_set() else run.wait(timeout=NAP)
+                    break
+                except TimeoutError:  # still running
+                    pass
+        return self.chain_of_trace(trace, back)
+
+    def chain_of_trace(self, trace, back):
+        """The Chain in nutpie's trace, which has the warm-up in it; empty where that was stopped.
+
+        back: from the sampler's coordinates z (draws, p) to u. nutpie's own reading of a trace, into a tree of all
+        that it holds, takes as long as a small model samples.
+        """
+        from pyarrow import array, types
+
+        (drawn,), (stats,) = trace.get_arrow_trace()
+        stats = {name: array(stats.column(name)) for name in stats.column_names}
+        plain = types.is_boolean, types.is_integer, types.is_floating  # one number a draw
+        stats = {n: v.to_numpy(zero_copy_only=False) for n, v in stats.items() if any(is_(v.type) for is_ in plain)}
+        kept = ~stats["tuning"]
+        if not kept.any():
+            return Chain({})
+        z = array(drawn.column("z")).flatten().to_numpy().reshape(len(kept), -1)
+        names = [name for name in stats if name not in ("chain", "draw")]  # mere counters
+        return Chain(self.natural(back(z[kept])), {name: stats[name][kept] for name in names})
+
+
+def nutpie_sampler(job, compiled=None):
     """nutpie's NUTS on PyTensor's compiled function.
 
     Above LARGE dimensions each chain is whitened by the Laplace approximation at the optimum that it starts near;
     without one it uses nutpie's low-rank metric.
-    """
-    with warnings.catch_warnings():
-        hush()
-        import nutpie
-        import pytensor
 
-        with pytensor.config.change_flags(cxx=""):  # beside numba's, what runs once is not worth a C compiler
-            unconstrained = unconstrained_function(job.model)
-            first = unconstrained(job.starts[0])
-            points, p = [flat(unconstrained(theta)) for theta in job.starts], len(flat(first))
-            compiled = density(job.model, p, first)
-            natural = natural_function(job.model, {name: value.shape for name, value in first.items()})
-        changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
-        if p > LARGE and job.modes is not None:
-            try:
-                changes = whitening(compiled.evaluate, [flat(unconstrained(theta)) for theta in job.modes])
-                how = {"adaptation": "diagonal", "whitened": "Laplace"}
-            except ArithmeticError as error:
-                how = {"adaptation": "low rank", "whitened": f"no: {error}"}
-        elif p > LARGE:
-            how = {"adaptation": "low rank"}
-        how["target_accept"] = job.target_accept or (ROUND if how.get("whitened") == "Laplace" else CAREFUL)
+    compiled: the `Compiled` that holds this job's data, where there is one.
+    """
+    compiled = compiled or Compiled.of(job.model, job.starts[0])
+    points = [compiled.point(theta) for theta in job.starts]
+    changes, how = [(None, None)] * len(points), {"adaptation": "diagonal"}
+    if len(points[0]) > LARGE and job.modes is not None:
+        try:
+            changes = whitening(compiled.density.evaluate, [compiled.point(theta) for theta in job.modes])
+            how = {"adaptation": "diagonal", "whitened": "Laplace"}
+        except ArithmeticError as error:
+            how = {"adaptation": "low rank", "whitened": f"no: {error}"}
+    elif len(points[0]) > LARGE:
+        how = {"adaptation": "low rank"}
+    how["target_accept"] = job.target_accept or (ROUND if how.get("whitened") == "Laplace" else CAREFUL)
+    adaptation = "low_rank" if how["adaptation"] == "low rank" else "diag"
 
     def one(number, stop, tick):
-        inside(job.model, points[number])
-        model, back = compiled.chain(points[number], *changes[number])
-        with warnings.catch_warnings():
-            hush()
-            run = nutpie.sample(
-                model, draws=job.draws, tune=job.tune, chains=1, cores=1, seed=int(job.seeds[number]),
-                progress_bar=False, target_accept=how["target_accept"], save_warmup=False, blocking=False,
-                adaptation="low_rank" if how["adaptation"] == "low rank" else "diag",
-                progress_callback=lambda state: tick(state[0].finished_draws / state[0].total_draws),
-            )  # fmt: skip
-            while True:
-                try:
-                    tree = run.abort() if stop.is_set() else run.wait(timeout=NAP)
-                    break
-                except TimeoutError:  # still running
-                    pass
-        return chain_of(tree, lambda tree: natural(back(tree["posterior"]["z"].values[0])))
+        return compiled.chain(points[number], job.seeds[number], job.draws, job.tune, how["target_accept"],
+                              changes[number], adaptation, stop, tick)  # fmt: skip
 
     return Sampler(one, how, workers=job.workers)
 

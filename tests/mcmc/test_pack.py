@@ -112,6 +112,9 @@ def test_large_fits_store_evenly_spaced_draws(em, monkeypatch):
     np.testing.assert_allclose(rows, fit.pointwise(at)[:, rows["draw"].values], atol=1e-9)
     assert fit.groups["sample_stats"]["total_log_likelihood"].shape == (2, 40)
     assert fit.groups["posterior_predictive"]["x"].shape == (2, 15, 40, 2)
+    assert fit.settings["notes"][-1].startswith("The pointwise log likelihood is stored of 30 of the 40 draws")
+    monkeypatch.setattr(pack, "STORED", 2**25)
+    assert packed(em, chains=2, draws=40).settings["notes"] == []
     import arviz as az
 
     assert np.isfinite(az.loo(fit.tree).elpd)
