@@ -5,6 +5,7 @@ from matplotlib.lines import Line2D
 
 from bayesmix.report.data_plots import ROWS, some
 from bayesmix.report.style import GREY, INK, PALE, colour, grid, styled
+from bayesmix.report.words import ranked_by
 
 SHOWN = 8  # optima with a colour of their own
 MAPPED = 40  # optima on the map
@@ -57,12 +58,13 @@ def em_traces(em):
     ax.set_xlim(0, longest * 1.05)
     ax.minorticks_off()
     ax.set_xlabel("iteration")
-    ax.set_ylabel("log posterior below the best")
     ax.grid(axis="y", color=PALE, lw=0.5)
+    what, heights = ranked_by(em)
+    ax.set_ylabel(f"{what} below the best")
     handles = []
     for m, mode in enumerate(em.optima[:SHOWN]):
         shade, style = _optimum_style(em.optima, m)
-        value = mode.kind if mode.kind == "collapsed" else f"{mode.log_posterior:.2f}"
+        value = mode.kind if mode.kind == "collapsed" else f"{heights[m]:.2f}"
         text = f"optimum {m}: {value} ({mode.times_reached}×)".replace("-", "−")
         handles.append((Line2D([], [], color=shade, ls=style, lw=2), text))
     if len(em.optima) > SHOWN:
@@ -97,10 +99,13 @@ def mode_map(fit, optima=None, occupancy=None):
         occupancy: `Diagnosis.occupancy`, chain x optimum.
     """
     optima = list(fit.optima if optima is None else optima)
-    shown = [m for m, mode in enumerate(optima) if np.isfinite(mode.log_posterior)][:MAPPED]
-    best = max(shown, key=lambda m: optima[m].log_posterior)
+    what, heights = "log posterior", [mode.log_posterior for mode in optima]
+    if [*map(id, optima)] == [*map(id, fit.optima)]:  # not those that chains led to
+        what, heights = ranked_by(fit)
+    shown = [m for m, height in enumerate(heights) if np.isfinite(height)][:MAPPED]
+    best = max(shown, key=lambda m: heights[m])
     moved = {m: _moved(fit, optima[best], optima[m]) for m in shown}
-    gap = {m: optima[best].log_posterior - optima[m].log_posterior for m in shown}
+    gap = {m: heights[best] - heights[m] for m in shown}
     figure, axes = grid(1, 1, 3.9)
     ax = axes[0, 0]
     for m in sorted(shown, key=lambda m: -optima[m].times_reached):
@@ -117,7 +122,7 @@ def mode_map(fit, optima=None, occupancy=None):
     ax.grid(color=PALE, lw=0.5)
     ax.set_axisbelow(True)
     ax.set_xlabel("rows placed differently from the best optimum")
-    ax.set_ylabel("log posterior below the best")
+    ax.set_ylabel(f"{what} below the best")
     visitors = _visitors(occupancy)
     here = [m for m in shown if m in visitors]
     if here:

@@ -55,6 +55,12 @@ def grid(rows, columns, height, width=WIDTH, **kwargs):
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
+def described(figure, text):
+    """The figure, together with the sentence that stands for it where it cannot be seen; `bm.section` reads it."""
+    figure.alt_text = text
+    return figure
+
+
 def colour(index):
     """The colour of component, class or optimum `index`; they repeat after fourteen."""
     return PALETTE[index % len(PALETTE)]

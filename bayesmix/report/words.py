@@ -84,11 +84,19 @@ def mode_table(fit):
 def census(fit):
     """The EM census as a DataFrame whose log posteriors show their differences."""
     frame = fit.modes.copy()
-    for name in ("log_posterior", "log_likelihood", "log_mass"):
+    for name in {"objective", "log_posterior", "log_likelihood", "log_mass"} & set(frame):
         frame[name] = [f"{v:.3f}".replace("-", "−") if np.isfinite(v) else number(v) for v in frame[name]]
     frame["share"] = [f"{100 * v:.0f} %" for v in frame["share"]]
     frame["gradient_norm"] = [number(v, 2) for v in frame["gradient_norm"]]
     return frame.rename(columns={"times_reached": "reached", "gradient_norm": "gradient"})
+
+
+def ranked_by(fit):
+    """What the fit's optima are ranked by, and its value at each."""
+    climbed = getattr(fit, "_objectives", None)
+    if climbed is None:
+        return "log posterior", [mode.log_posterior for mode in fit.optima]
+    return "objective", climbed
 
 
 def comparison_table(table):
