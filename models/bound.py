@@ -36,9 +36,9 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "The bound, half-step by half-step",
-            f"After an E-step the gap is at most {after_e['kl'].abs().max():.1e}; after an M-step it was up to "
-            f"{after_m['kl'].max():.3f}. The bound never falls: its smallest rise over a half-step is "
-            f"{np.diff(frame['bound']).min():.1e}.",
+            f"After an E-step the gap is at most {after_e['kl'].abs().max():.1g}; after an M-step it was up to "
+            f"{after_m['kl'].max():.3f}. The bound never falls but for rounding: its least rise over a half-step is "
+            f"{np.diff(frame['bound']).min():.1g}.",
             f"Log likelihood by iteration: {first}, ... to {em.log_likelihood:.7f}.",
             figures=[
                 (dynamics.staircase(bm.bound_trace(em)), stairs),

@@ -49,9 +49,9 @@ def story(em, mcmc, quick):
     return [
         bm.section(
             "Two starts, one optimum",
-            f"The two ends differ by {abs(a.log_likelihood - b.log_likelihood):.1e} in log likelihood and "
-            f"{exchanged}by an exchange of the labels; {len(em.runs)} random starts ended in {len(em.optima)} optimum (relabelled "
-            "copies counted as one).",
+            f"The two ends differ by {abs(a.log_likelihood - b.log_likelihood):.1g} in log likelihood and "
+            f"{exchanged}by an exchange of the labels; {len(em.runs)} random starts ended in {len(em.optima)} optimum "
+            "(relabelled copies counted as one).",
             slides=[
                 (
                     dynamics.frames(fit, most=12),

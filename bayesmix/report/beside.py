@@ -75,7 +75,8 @@ def side_by_side(fits, *columns, by="fit"):
             else:
                 summary = fit.summary()
                 own = summary[~summary["derived"].astype(bool)]
-                line |= {str(p): float(v) for p, v in own.iloc[:, PARAMETERS[column]].items()}
+                mark = ": sd" if column == "spreads" and "estimates" in columns else ""
+                line |= {f"{p}{mark}": float(v) for p, v in own.iloc[:, PARAMETERS[column]].items()}
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis(by)
 
 

@@ -12,7 +12,7 @@ from bayesmix.report.class_plots import calibration, panels, regions
 from bayesmix.report.data_plots import some
 from bayesmix.report.image_plots import exemplars, images, montage, portraits
 from bayesmix.report.steps import climb, frames, kept
-from bayesmix.report.style import GREY, INK, PALE, colour, described, grid, styled
+from bayesmix.report.style import GREY, INK, PALE, colour, described, grid, powers, styled
 from bayesmix.report.words import number
 
 __all__ = [
@@ -35,7 +35,7 @@ def trajectories(fit, most=200):
     homes = {i: m for m, mode in enumerate(fit.optima) for i in mode.restarts}
     figure, axes = grid(1, 1, 4.4)
     ax = axes[0, 0]
-    rows, faint = some(len(x), 2000), max(0.06, min(1.0, 12 / len(paths)))
+    rows, faint = some(len(x), 2000), max(0.1, min(1.0, 20 / len(paths)))
     ax.scatter(x[rows, 0], x[rows, 1], s=8, c=PALE, lw=0)
     for i, path in paths.items():
         for k in range(path.shape[1]):
@@ -144,8 +144,10 @@ def curves(series, y_label, x_label=None, *, log=False, log_x=False, limits=None
         ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
     if log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(powers)
     if log_x:
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}" if 1e-3 < v < 1e4 else powers(v))
     if limits is not None:
         ax.set_ylim(*limits)
     ax.set_xlabel(x_label)
@@ -170,12 +172,15 @@ def rootogram(counts, expected):
     values = np.arange(int(np.max(counts)) + 1)
     observed = np.bincount(np.asarray(counts, dtype=int), minlength=len(values))
     figure, axes = grid(1, len(expected), 3.4, sharey=True)
+    top = 0.0
     for ax, (name, f) in zip(axes[0], expected.items(), strict=True):
         root = np.sqrt(f(values))
         ax.bar(values, -np.sqrt(observed), bottom=root, color=PALE, width=0.85)
         ax.plot(values, root, color=colour(0), marker="o", ms=4, lw=1.5)
+        top = max(top, 1.06 * root.max())
         ax.axhline(0, color=INK, lw=0.8)
         ax.set_title(name, loc="left")
         ax.set_xlabel("count")
+    axes[0, 0].set_ylim(top=top)
     axes[0, 0].set_ylabel("square root of rows")
     return described(figure, f"Hanging rootograms of counts 0 to {values[-1]}: {', '.join(expected)}.")

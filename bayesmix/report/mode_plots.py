@@ -1,10 +1,11 @@
 """Figures of the optima: how the restarts climbed to them, and a map with the chains drawn onto it."""
 
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from bayesmix.report.data_plots import ROWS, some
-from bayesmix.report.style import GREY, INK, PALE, colour, grid, styled
+from bayesmix.report.style import GREY, INK, PALE, colour, grid, powers, styled
 from bayesmix.report.words import ranked_by
 
 SHOWN = 8  # optima with a colour of their own
@@ -41,22 +42,30 @@ def em_traces(em):
     floor = _floor(best)
     home = {i: m for m, mode in enumerate(em.optima) for i in mode.restarts}
     figure, axes = grid(1, 1, 3.9)
-    ax, longest = axes[0, 0], 1
+    ax, ways, ends, shades, styles = axes[0, 0], [], [], [], []
     for i, run in sorted(enumerate(em.runs), key=lambda pair: -home.get(pair[0], 10**6)):
         gap = best - run.trace[:, column]
         arrived = np.flatnonzero(gap <= floor)
         last = int(arrived[0]) if len(arrived) else len(gap) - 1
-        gap = np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan)
+        gap = np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan)[: last + 1]
         shade, style = _optimum_style(em.optima, home.get(i))
-        ax.plot(gap[: last + 1], color=shade, lw=1.0, ls=style, alpha=0.7)
-        ax.plot(last, gap[last], marker="o", ms=3.5, color=shade, alpha=0.9, clip_on=False)
-        longest = max(longest, last)
+        ways.append(np.stack([np.arange(last + 1), gap], axis=1))
+        ends.append((last, gap[-1]))
+        shades.append(shade)
+        styles.append(style)
+    ends = np.array(ends)
+    longest = max(1, int(ends[:, 0].max()))
+    ax.add_collection(LineCollection(ways, colors=shades, linestyles=styles, linewidths=1.0, alpha=0.7))
+    ax.scatter(*ends.T, s=12, color=shades, alpha=0.9, clip_on=False, zorder=3)
+    tall = np.concatenate([way[:, 1] for way in ways])
+    ax.set_ylim(0.4 * floor, 2.5 * max(np.nanmax(tall, initial=floor), 10 * floor))
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=10, linscale=1)
     ticks = [t for t in (0, 2, 4, 6, 8, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= longest]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.set_xlim(0, longest * 1.05)
     ax.minorticks_off()
+    ax.yaxis.set_major_formatter(powers)
     ax.set_xlabel("iteration")
     ax.grid(axis="y", color=PALE, lw=0.5)
     what, heights = ranked_by(em)
