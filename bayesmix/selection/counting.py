@@ -56,7 +56,7 @@ def choose_count(pool, records, named):
         mass = pool.probability[np.array(inside) - 1].sum()
         why = (
             f"{said}, {groups(second)} with {chance(pool, second)}: odds of {np.exp(odds.value):.1f} to 1 are too few "
-            f"to choose. There are {span(inside)} groups with probability {mass:.2f}."
+            f"to choose. There are {span(inside)} with probability {mass:.2f}."
         )
         return Choice(None, why, SETTLE if odds.value < evidence.margin else LONGER)
     best, *_ = leaders(evidence, records)

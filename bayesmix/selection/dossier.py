@@ -9,7 +9,7 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.selection import likelihood_ratio
-from bayesmix.selection.counting import BY, LEVEL, choose_count
+from bayesmix.selection.counting import BY, LEVEL, choose_count, span
 from bayesmix.selection.criteria import CRITERIA, Cell
 from bayesmix.selection.groups import pooled
 from bayesmix.selection.ranking import choose, leaders, ruled_out
@@ -210,10 +210,19 @@ class Dossier:
         """A candidate's name in words."""
         return f"K = {record.name}" if isinstance(record.name, int) else f"{record.name!r}"
 
+    def counted(self):
+        """One sentence on the groups in use over all candidates, and on the prior that it rests on."""
+        shown = [(n, p) for n, p in enumerate(self.pool.probability, start=1) if p >= 0.005]
+        prior = ", ".join(f"{p:.2f}" for p in self.prior)
+        return (
+            f"groups in use: {', '.join(f'{n} with probability {p:.2f}' for n, p in shown)}; {span(self.credible)} "
+            f"hold{'s' * (len(self.credible) == 1)} {LEVEL:.0%}. Prior of the candidates: {prior}."
+        )
+
     def remarks(self):
         """Sentences on where the criteria disagree, on the edge of the range, and on how the chains were sampled."""
         named = {r.name: self.said(r) for r in self.records}
-        out = []
+        out = [self.counted()] if self.pool is not None else []
         for name, front in self.leaders.items():
             if name == self.by and not self._counted:
                 continue
