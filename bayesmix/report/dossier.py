@@ -9,8 +9,8 @@ from bayesmix.report.index import FACTS, facts
 from bayesmix.report.page import check_folder, move_in, render
 from bayesmix.report.parts import Section, picture
 from bayesmix.report.words import Table, number
-from bayesmix.selection.criteria import CRITERIA
-from bayesmix.selection.dossier import PROBABILITY
+from bayesmix.selection.criteria import CRITERIA, Cell
+from bayesmix.selection.dossier import GROUPS, PROBABILITY
 from bayesmix.selection.likelihood_ratio import MEANING, NAME
 from bayesmix.tree import versions
 
@@ -59,7 +59,7 @@ def context(dossier, title, command=None):
         "shown": len(remarks),
         "rest": "",
         "advice": [*dossier.settle] or ["Nothing; the choice stands under the criterion and the prior stated here."],
-        "sections": [_sheet(dossier), _greyed(dossier), _provenance(dossier, command)],
+        "sections": [*_groups(dossier), _sheet(dossier), _greyed(dossier), _provenance(dossier, command)],
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
@@ -78,6 +78,31 @@ def _sheet(dossier):
         (picture(select_plots.criteria(dossier), alt, caption, "png"),), (table(dossier),),
         (("What the columns mean", _meanings(dossier)),),
     )  # fmt: skip
+
+
+def _groups(dossier):
+    """The section on the groups in use, in a list; none without draws of numbers of components."""
+    if dossier.pool is None:
+        return []
+    frame = dossier.groups
+    text = (
+        "Components that hold no rows, or that the rows hardly tell apart, make no group of their own. Every draw of "
+        "every candidate has so many groups in use; averaged over the candidates by their evidence and prior, that is "
+        "the probability of each number.",
+        f"{dossier.counted()[0].upper()}{dossier.counted()[1:]}",
+    )
+    alt = "Bars: the probability of each number of groups; the table has the numbers."
+    caption = (
+        "Bars: over all candidates, with one standard error; the dark ones hold 95 % together. Points, from left to "
+        f"right: within the draws of {', '.join(frame.columns[2:])}."
+    )
+    rows = tuple(
+        (str(n), shown(Cell(row["probability"], row["se"])), *(number(float(v), 3) for v in row.iloc[2:]))
+        for n, row in frame.iterrows()
+    )
+    shares = Table(("groups", "probability", *frame.columns[2:]), rows, (0,))
+    figure = picture(select_plots.groups(dossier), alt, caption)
+    return [Section("groups", "How many groups are in use", text, (figure,), (shares,))]
 
 
 def table(dossier):
@@ -111,6 +136,8 @@ def _meanings(dossier):
     if PROBABILITY in columns:
         prior = ", ".join(f"{p:.3g}" for p in dossier.prior)
         meanings[PROBABILITY] = f"posterior probability among these candidates; prior probabilities {prior}"
+    if GROUPS in columns:
+        meanings[GROUPS] = "probability, over all candidates, that as many groups are in use as this one has components"
     return Table(("column", "meaning"), tuple(meanings.items()), (0, 1))
 
 

@@ -1,4 +1,4 @@
-"""The figure of a dossier: every criterion over the candidates on one sheet, with errors and refusals."""
+"""The figures of a dossier: every criterion over the candidates on one sheet, and the groups in use."""
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -36,6 +36,25 @@ def criteria(dossier):
     ]
     texts = ["in the race", "leads, or ties with the leader", "greyed: not to be used", "no number"]
     figure.legend(handles, texts, loc="outside lower center", ncols=4)
+    return figure
+
+
+@styled
+def groups(dossier):
+    """Figure: the probability of each number of groups in use over all candidates, with one standard error.
+
+    The numbers that hold 95 % together are dark. Points are the shares within the draws of each candidate.
+    """
+    frame = dossier.groups
+    figure, axes = grid(1, 1, 2.8)
+    ax, inside = axes[0, 0], frame.index.isin(dossier.credible)
+    ax.bar(frame.index, frame["probability"], color=[colour(0) if i else PALE for i in inside], width=0.6)
+    ax.errorbar(frame.index, frame["probability"], frame["se"], fmt="none", ecolor=INK, capsize=2.5)
+    candidates = frame.columns[2:]
+    for i, who in enumerate(candidates):
+        x = frame.index + 0.5 * ((i + 0.5) / len(candidates) - 0.5)
+        ax.plot(x, frame[who], "o", ms=3, color=GREY)
+    ax.set(xlabel="groups in use", ylabel="probability", ylim=(0, 1.05), xticks=frame.index)
     return figure
 
 
@@ -87,4 +106,4 @@ def _names(ax, dossier):
         ax.set_xlabel("components")
 
 
-__all__ = ["criteria"]
+__all__ = ["criteria", "groups"]

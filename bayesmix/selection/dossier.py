@@ -9,11 +9,14 @@ import numpy as np
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 from bayesmix.selection import likelihood_ratio
+from bayesmix.selection.counting import BY, LEVEL, choose_count, span
 from bayesmix.selection.criteria import CRITERIA, Cell
+from bayesmix.selection.groups import pooled
 from bayesmix.selection.ranking import choose, leaders, ruled_out
 from bayesmix.spec.special import logsumexp
 
 PROBABILITY = "p(model | y)"
+GROUPS = "p(groups | y)"
 
 
 class Fits(NamedTuple):
@@ -57,6 +60,9 @@ class Dossier:
         if "log evidence" in self.criteria:
             for r, cell in zip(self.records, self._probabilities, strict=True):
                 out[r.name][PROBABILITY] = cell
+        if self.pool is not None:
+            for r in self.records:
+                out[r.name][GROUPS] = Cell(*self.pool.of(r.name), self._unsure())
         return out
 
     @cached_property
@@ -72,21 +78,50 @@ class Dossier:
         variance = np.where(usable, [c.se**2 for c in cells], 0.0)  # by the delta method, errors independent
         se = p * np.sqrt((1 - 2 * p) * variance + (p**2 * variance).sum())
         left = [str(r.name) for r, ok in zip(self.records, usable, strict=True) if not ok]
-        open_ = self._open()
-        reason = (
-            f"The evidence of {', '.join(open_)} is missing, which may hold most of the probability." if open_ else ""
-        )
+        reason = self._unsure()
         return [
             Cell(float(a), float(b), reason) if ok else Cell(np.nan, reason=c.reason)
             for a, b, ok, c in zip(p, se, usable, cells, strict=True)
         ] if left else [Cell(float(a), float(b)) for a, b in zip(p, se, strict=True)]  # fmt: skip
 
-    def _open(self):
-        """Candidates without evidence that are not out of the question."""
-        evidence = CRITERIA["log evidence"]
+    def _unsure(self):
+        """A sentence if candidates without evidence are not out of the question, else ""."""
+        evidence = CRITERIA[BY]
         front = leaders(evidence, self.records)
-        missing = [r for r in self.records if not r.cell("log evidence").usable]
-        return [self.said(r) for r in missing if not front or not ruled_out(evidence, r, front[0])]
+        missing = [r for r in self.records if not r.cell(BY).usable]
+        open_ = [self.said(r) for r in missing if not front or not ruled_out(evidence, r, front[0])]
+        return f"The evidence of {', '.join(open_)} is missing, which may hold most of the probability." * bool(open_)
+
+    # ---- groups in use ----------------------------------------------------------------------
+
+    @cached_property
+    def pool(self):
+        """The `Groups` in use over all candidates whose evidence can be used; None unless they are numbers."""
+        usable = [i for i, r in enumerate(self.records) if r.cell(BY).usable]
+        known = all(isinstance(r.name, int) for r in self.records) and all(self.records[i].groups for i in usable)
+        if not usable or not known or not self.prior[usable].any():
+            return None
+        records, cells = [self.records[i] for i in usable], [self.records[i].cell(BY) for i in usable]
+        return pooled([r.groups for r in records], [c.value for c in cells], [c.se for c in cells], self.prior[usable])
+
+    @cached_property
+    def groups(self):
+        """A DataFrame, one row per number of groups in use: its probability over all candidates, the standard error,
+        and its share of the draws of each candidate; None where there are no draws, or other models than numbers.
+        """
+        import pandas as pd
+
+        if self.pool is None:
+            return None
+        own = {self.said(r): r.groups for r in self.records if r.groups is not None}
+        number = pd.RangeIndex(1, max(len(g.probability) for g in own.values()) + 1, name="groups")
+        columns = {"probability": [self.pool.of(n)[0] for n in number], "se": [self.pool.of(n)[1] for n in number]}
+        return pd.DataFrame(columns | {who: [g.of(n)[0] for n in number] for who, g in own.items()}, index=number)
+
+    @property
+    def credible(self):
+        """The fewest numbers of groups in use that hold 95 % together, in order; None without `groups`."""
+        return None if self.pool is None else self.pool.credible(LEVEL)
 
     # ---- tables -----------------------------------------------------------------------------
 
@@ -142,7 +177,14 @@ class Dossier:
     def _choice(self):
         if self.by not in self.criteria:
             raise InputError(f"Dossier: the criterion {self.by!r} was not computed; there are {list(self.criteria)}.")
+        if self._counted:
+            return choose_count(self.pool, self.records, self.said)
         return choose(CRITERIA[self.by], self.records, self.said)
+
+    @property
+    def _counted(self):
+        """Whether the choice is made by the groups in use."""
+        return self.by == BY and self.pool is not None
 
     @property
     def choice(self):
@@ -168,12 +210,21 @@ class Dossier:
         """A candidate's name in words."""
         return f"K = {record.name}" if isinstance(record.name, int) else f"{record.name!r}"
 
+    def counted(self):
+        """One sentence on the groups in use over all candidates, and on the prior that it rests on."""
+        shown = [(n, p) for n, p in enumerate(self.pool.probability, start=1) if p >= 0.005]
+        prior = ", ".join(f"{p:.2f}" for p in self.prior)
+        return (
+            f"groups in use: {', '.join(f'{n} with probability {p:.2f}' for n, p in shown)}; {span(self.credible)} "
+            f"hold{'s' * (len(self.credible) == 1)} {LEVEL:.0%}. Prior of the candidates: {prior}."
+        )
+
     def remarks(self):
         """Sentences on where the criteria disagree, on the edge of the range, and on how the chains were sampled."""
         named = {r.name: self.said(r) for r in self.records}
-        out = []
+        out = [self.counted()] if self.pool is not None else []
         for name, front in self.leaders.items():
-            if name == self.by:
+            if name == self.by and not self._counted:
                 continue
             if not front:
                 out.append(f"{name}: can be used for no candidate.")

@@ -10,6 +10,7 @@ from bayesmix.em.fit_em import fit_em
 from bayesmix.errors import InputError
 from bayesmix.selection import by_em, by_mcmc, heldout, stability  # noqa: F401  they register their criteria
 from bayesmix.selection.criteria import CRITERIA, MISSING, Cell, Subject
+from bayesmix.selection.groups import Groups, groups_of
 from bayesmix.selection.trust import seldom, spare
 
 PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio")
@@ -23,8 +24,8 @@ class Record:
     """What is known of one candidate.
 
     em, mcmc: its fits, or None. verdict: of `bm.diagnose`, of the chains where there are any. barred: why it cannot
-    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do. spare:
-    share of the draws with an empty or twin component.
+    be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do. groups:
+    the `Groups` in use in its draws, or None.
     """
 
     name: int | str
@@ -35,7 +36,7 @@ class Record:
     barred: str
     cells: dict
     advice: str = ""
-    spare: float = 0.0
+    groups: Groups | None = None
 
     def cell(self, name):
         """The Cell of a criterion, an empty one where it was not computed."""
@@ -77,9 +78,8 @@ def examine(candidate, data, plan):
                 warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
                 cells[name] = criterion.function(subject)
     barred = failure or bar(subject)
-    return Record(
-        candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice, spare(diagnosis)
-    )
+    groups = None if mcmc is None else groups_of(mcmc)
+    return Record(candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice, groups)
 
 
 def engines(plan):

@@ -19,9 +19,10 @@ from bayesmix.errors import InputError
 from bayesmix.mcmc.checkpoint import fingerprint
 from bayesmix.selection.criteria import Cell
 from bayesmix.selection.examine import Record
+from bayesmix.selection.groups import Groups
 from bayesmix.store import load
 
-FORMAT = 2
+FORMAT = 3
 MAY_DIFFER = ("sampler", "seed", "bootstrap")  # between the calls that share a folder: see `Kept.open`
 
 
@@ -98,8 +99,9 @@ class Kept:
         with open(place / "rows.npz", "wb") as file:
             np.savez(file, **rows)
         cells = {name: [cell.value, cell.se, cell.reason] for name, cell in record.cells.items()}
+        groups = record.groups and [record.groups.probability.tolist(), record.groups.se.tolist()]
         said = {"verdict": record.verdict, "barred": record.barred, "advice": record.advice,
-                "spare": record.spare, "cells": cells}  # fmt: skip
+                "groups": groups, "cells": cells}  # fmt: skip
         write(place / "record.json", json.dumps(said, indent=1))
 
     def read(self, candidate, data):
@@ -117,7 +119,7 @@ class Kept:
         cells = {n: Cell(v, se, reason, rows.get(n)) for n, (v, se, reason) in said["cells"].items()}
         return Record(
             candidate.name, candidate.model, fits["em"], fits["mcmc"], said["verdict"], said["barred"], cells,
-            said["advice"], said["spare"],
+            said["advice"], said["groups"] and Groups(*map(np.array, said["groups"])),
         )  # fmt: skip
 
     def _test(self, K):

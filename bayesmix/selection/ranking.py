@@ -5,10 +5,10 @@ difference: sqrt(n var(d_i)) where the criterion is a sum over the same rows (Ve
 else sqrt(se_a^2 + se_b^2).
 
 Numbers of components are nested: more of them can always repeat the density of fewer, with components that are empty
-or twins of others, and for weights of Dirichlet(1) such a repetition costs the evidence little. So a larger number
-that ties with a smaller one, while more than one in twenty of its draws have spare components (which is where
-`bm.diagnose` begins to doubt that all are needed), is no rival: it says the same. A tie of candidates that use all
-their components is a tie.
+or twins of others. So a larger number that ties with a smaller one is no rival if it is more probable than not, by its
+own draws, that it has no more groups in use (`groups.py`) than the smaller has components: it says the same. A tie of
+candidates that use all their components is a tie. By the evidence, numbers of components are chosen from the groups
+in use over all candidates (`counting.py`).
 
 References: Rousseau & Mengersen (2011), JRSS B 73:689-710, for what overfitted mixtures do with spare components;
 Malsiner-Walli, Fruehwirth-Schnatter & Gruen (2016), Statistics and Computing 26:303-324, for counting those in use.
@@ -20,6 +20,7 @@ import numpy as np
 
 RULED_OUT = 10.0  # nats: twice what Kass & Raftery (1995, section 3.2) call very strong, as stand-ins are rough
 TIE = 2.0  # standard errors
+REPEATS = 0.5  # probability: more probable than not
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def choose(criterion, records, named):
         )
         return Choice(None, why, advice(open_, named))
     if repeats:
-        others = " and ".join(f"{named(r)} ({r.spare:.0%})" for r in repeats)
+        others = " and ".join(f"{named(r)} ({r.groups.at_most(best.name):.0%})" for r in repeats)
         why = f"{named(best)} ties by {by} with {others}, which repeat{'s' * (len(repeats) == 1)} it with spare "
-        return Choice(best, why + "components (share of the draws).")
+        return Choice(best, why + "components (share of the draws with no more groups in use).")
     return Choice(best, f"{named(best)} leads by {by}{second(criterion, best, records, named)}.")
 
 
@@ -105,7 +106,8 @@ def without_repeats(front):
     counts = [r.name for r in front]
     if not all(isinstance(c, int) for c in counts):
         return front, ()
-    repeats = [r for r in front if r.name > min(counts) and r.spare > 0]
+    least = min(counts)
+    repeats = [r for r in front if r.name > least and r.groups is not None and r.groups.at_most(least) >= REPEATS]
     return tuple(r for r in front if r not in repeats), tuple(sorted(repeats, key=lambda r: r.name))
 
 

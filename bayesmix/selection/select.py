@@ -12,6 +12,7 @@ from bayesmix.seed import seed_of
 from bayesmix.selection import examine as _examine  # registers the criteria
 from bayesmix.selection import likelihood_ratio
 from bayesmix.selection.candidates import candidates_of
+from bayesmix.selection.counting import usual_prior
 from bayesmix.selection.criteria import CRITERIA, Cell
 from bayesmix.selection.dossier import Dossier
 from bayesmix.selection.kept import Kept
@@ -49,8 +50,9 @@ def select(
 
     A number whose assumptions fail is greyed with the reason, a candidate that has not converged or is degenerate
     is never chosen, and where candidates tie, or one that cannot be judged is still in the race, the choice is None.
-    A larger number of components that ties with a smaller one is no rival to it where more than 5 % of its draws have
-    empty or twin components: then it repeats the smaller one (`selection/ranking.py` has the rules and their sources).
+    Numbers of components are chosen by the posterior of the groups in use over all candidates, which sees through
+    components that only repeat others (`selection/counting.py` has the rule and its sources): without odds of 3 to 1
+    there is no choice, and `Dossier.credible` holds the numbers that have 95 % of the probability.
 
     Args:
         model: a `Mixture`, compared with itself at every number of `components`; or a list of them, or a dict of
@@ -59,7 +61,9 @@ def select(
         components: numbers of components; left out, 1 to 6.
         engine: "em" (information criteria at the optimum), "both", or "mcmc" ("both", as chains start from EM).
         by: the criterion that decides, a column of the table that ranks: "log evidence" by default, "BIC" for "em".
-        prior: probabilities of the candidates before the data, in their order; left out, equal.
+        prior: probabilities of the candidates before the data, in their order, up to a factor; left out, those of
+            K - 1 ~ beta-negative-binomial(1, 4, 3) for numbers of components (.57, .21, .10, .05, .03, .02 for 1 to
+            6, up to a factor), and equal ones for a list of models.
         restarts: of EM; five times as many where only one of them reached the best optimum.
         draws, tune, chains: of MCMC; five times as many draws where the numbers from Gibbs chains cannot be used yet.
         sampler: left out, "gibbs" where the priors allow it, else "nutpie", and `settings["notes"]` says for whom.
@@ -77,7 +81,8 @@ def select(
         InputError: a candidate does not fit the data, an argument is wrong, or the folder holds another comparison.
 
     References: Celeux, Fruehwirth-Schnatter & Robert (2019), Model selection for mixture models, in Handbook of
-    Mixture Analysis, chapter 7.
+    Mixture Analysis, chapter 7; Fruehwirth-Schnatter, Malsiner-Walli & Gruen (2021), Bayesian Analysis 16:1279-1307,
+    for the groups in use and the prior.
     """
     data = data if isinstance(data, Data) else Data(data)
     candidates = candidates_of(model, data, components)
@@ -85,7 +90,7 @@ def select(
         engine=engine, restarts=restarts, draws=draws, tune=tune, chains=chains, bootstrap=bootstrap,
         stability=stability, folds=folds, mcmc_folds=bool(mcmc_folds), refit_restarts=refit_restarts, workers=workers,
     )  # fmt: skip
-    prior = _prior(prior, len(candidates))
+    prior = _prior(prior, candidates)
     by = by or DECIDES[engine]
     if by not in CRITERIA or not CRITERIA[by].sign:
         ranking = [n for n, c in CRITERIA.items() if c.sign]
@@ -121,9 +126,11 @@ def _plan(workers, **values):
     return {n: v if isinstance(v, str | bool) else int(v) for n, v in values.items()}
 
 
-def _prior(prior, count):
+def _prior(prior, candidates):
+    count = len(candidates)
     if prior is None:
-        return np.full(count, 1 / count)
+        numbers = all(isinstance(c.name, int) for c in candidates)
+        return usual_prior([c.name for c in candidates]) if numbers else np.full(count, 1 / count)
     p = np.asarray(prior, dtype=float)
     if p.shape != (count,) or not (p >= 0).all() or not np.isfinite(p).all() or not p.sum() > 0:
         raise InputError(f"select(prior=...): expected {count} numbers >= 0, one per candidate, got {prior!r}.")

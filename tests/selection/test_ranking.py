@@ -7,6 +7,7 @@ from bayesmix.errors import InputError
 from bayesmix.selection.criteria import CRITERIA, Cell
 from bayesmix.selection.dossier import PROBABILITY, Dossier
 from bayesmix.selection.examine import Record  # registers the criteria
+from bayesmix.selection.groups import Groups
 from bayesmix.selection.ranking import RULED_OUT, choose, gap, leaders, stand_in
 
 EVIDENCE, BIC, LOO = CRITERIA["log evidence"], CRITERIA["BIC"], CRITERIA["LOO"]
@@ -17,9 +18,9 @@ def rough(mass=0.0, reason=""):
     return {"Laplace evidence": Cell(mass, reason=reason), "log likelihood": Cell(mass, reason=reason), "df": Cell(3.0)}
 
 
-def record(name, value, se=0.1, reason="", barred="", by="log evidence", rows=None, em=None, spare=0.0):
+def record(name, value, se=0.1, reason="", barred="", by="log evidence", rows=None, em=None, groups=None):
     cells = (em or rough(value)) | {by: Cell(value, se, reason, rows)}
-    return Record(name, None, None, None, "sound", barred, cells, "Run longer.", spare)
+    return Record(name, None, None, None, "sound", barred, cells, "Run longer.", groups)
 
 
 def named(r):
@@ -107,19 +108,26 @@ def test_an_evidence_that_must_not_be_used_is_a_lower_bound():
     assert chosen(record(2, -40), beaten).record.name == 2
 
 
+def used(*probability):
+    return Groups(np.array(probability), np.zeros(len(probability)))
+
+
 def test_a_larger_number_that_only_repeats_a_smaller_one_is_no_rival():
-    """K = 3 and 4 tie with K = 2 while their draws have spare components; K = 4 even leads, and is barred."""
-    found = chosen(record(1, -50), record(2, -40.2), record(3, -40.1, spare=0.3),
-                   record(4, -40.0, spare=0.7, barred="Fewer groups."))  # fmt: skip
+    """K = 3 and 4 tie with K = 2 but have no more than two groups in use; K = 4 even leads, and is barred."""
+    two = record(2, -40.2, groups=used(0, 1))
+    three, more = used(0.1, 0.5, 0.4), used(0, 0.7, 0.2, 0.1)
+    found = chosen(record(1, -50, groups=used(1)), two, record(3, -40.1, groups=three),
+                   record(4, -40.0, groups=more, barred="Fewer groups."))  # fmt: skip
     assert found.record.name == 2
     assert found.why == (
-        "K = 2 ties by log evidence with K = 3 (30%) and K = 4 (70%), which repeat it with spare components (share of "
-        "the draws)."
+        "K = 2 ties by log evidence with K = 3 (60%) and K = 4 (70%), which repeat it with spare components (share of "
+        "the draws with no more groups in use)."
     )
-    assert chosen(record(2, -40.2), record(3, -40.1)).record is None  # all in use: a tie is a tie
-    assert chosen(record(2, -40.2, spare=0.3), record(3, -40.1)).record is None  # the larger one has none to spare
-    assert chosen(record("A", -40.2), record("B", -40.1, spare=0.9)).record is None  # other models do not nest
-    assert chosen(record(2, -42), record(3, -40, spare=0.3)).record.name == 3  # no tie: the evidence decides
+    assert chosen(two, record(3, -40.1)).record is None  # nothing is known of its groups: a tie is a tie
+    assert chosen(two, record(3, -40.1, groups=used(0, 0.49, 0.51))).record is None  # all in use
+    assert chosen(record(2, -40.2, groups=used(0.9, 0.1)), record(3, -40.1, groups=used(0, 0, 1))).record is None
+    assert chosen(record("A", -40.2), record("B", -40.1, groups=three)).record is None  # other models do not nest
+    assert chosen(record(2, -42), record(3, -40, groups=three)).record.name == 3  # no tie: the evidence decides
 
 
 def test_nobody_has_a_number():
