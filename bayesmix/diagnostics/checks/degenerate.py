@@ -59,8 +59,7 @@ def shares(evidence):
     if not kept.any():
         return None
     state = state.of(kept)
-    draws = {"empty": state.empty, "twins": state.twin, "one row": state.singleton}
-    draws[ANY] = state.empty | state.twin | state.singleton
+    draws = {"empty": state.empty, "twins": state.twin, "one row": state.singleton, ANY: state.spare}
     rows = {how: [is_so.mean(), 0.0, *by_chain(is_so, state.chain)] for how, is_so in draws.items()}
     if matching is not None:
         chain, at = np.repeat(np.arange(len(matching.home)), len(matching.at)), np.tile(matching.at, len(matching.home))
@@ -91,17 +90,18 @@ def carried(evidence, chain, draw):
 
     What chains are like that are stuck where there is no mass is not the result: `several_modes` has the word. An
     optimum with an empty component has no Laplace mass; but two regions of n rows and p parameters differ in log volume
-    by the order of p log(n) / 2 (Schwarz 1978, Annals of Statistics 6:461-464), so a chain that stays further below
-    another has none to speak of.
+    by the order of p log(n) / 2 (Schwarz 1978, Annals of Statistics 6:461-464), so a chain with spare components that
+    stays further than that below one without has none to speak of.
     """
-    matching, kept = evidence.matching, np.ones(len(chain), dtype=bool)
+    matching, state, kept = evidence.matching, evidence.components, np.ones(len(chain), dtype=bool)
     if matching is not None and evidence.masses is not None:
         near = np.abs(draw[:, None] - matching.at).argmin(axis=1)
         kept &= ~np.append(evidence.masses["share"].to_numpy() < NOTHING, False)[matching.home[chain, near]]
     heights = evidence.invariants.get("log posterior", evidence.invariants.get("log likelihood"))
     if heights is not None and np.isfinite(heights).all():
-        own, n = heights.mean(axis=1), evidence.components.counts[0].sum()
-        kept &= (own >= own.max() - len(evidence.raw) * np.log(n) / 2)[chain]
+        own, volume = heights.mean(axis=1), len(evidence.raw) * np.log(state.counts[0].sum()) / 2
+        spare = np.array([state.spare[state.chain == c].mean() >= CARRIES for c in range(len(own))])
+        kept &= ~(spare & (own < own[~spare].max(initial=-np.inf) - volume))[chain]
     return kept
 
 
