@@ -40,6 +40,11 @@ class Components:
         """(draws,): whether some component holds little but one row."""
         return ((self.counts >= 0.5) & (self.counts < 2.5) & (self.top > 0.9)).any(axis=1)
 
+    @property
+    def spare(self):
+        """(draws,): whether any of these holds."""
+        return self.empty | self.twin | self.singleton
+
 
 def components_of(responsibilities, chain):
     """The `Components` of draws, from the (n, K) weighted responsibilities of each and the chain (draws,) it is of."""

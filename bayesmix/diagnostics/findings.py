@@ -1,7 +1,7 @@
 """Findings, verdicts and the register of checks.
 
-Thresholds are named constants of the checks. Those without a citation were chosen on seeds 0 to 2, 7 and 8 of the bench
-of verdicts (tests/diagnosis_bench), after wrong verdicts of seeds 100 and 200, and are judged on others
+Thresholds are named constants of the checks. Those without a citation were chosen on some of the seeds 0 to 8 of the
+bench of verdicts (tests/diagnosis_bench), after wrong verdicts of seeds 100, 200 and 300, and are judged on others
 (reports/verdicts.md).
 """
 

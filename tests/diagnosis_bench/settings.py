@@ -13,12 +13,12 @@ def sizes(K, n, rng):
     return np.maximum((share / share.sum() * n).astype(int), 4)
 
 
-def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=(), var=(3, 2), each=4, d=6):
+def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=(), var=(3, 2), each=4, d=6, sure=0.9):
     """(model, data): K groups that are `apart` within-group standard deviations apart, or as far as the family allows.
 
     components: of the model, K when left out. alpha: the concentration of the Dirichlet prior of the weights.
     var: shape and scale of the inverse gamma prior of the variance of "gaussian". d: columns of categories.
-    each: binary columns that are on in one group.
+    each: binary columns that are on in one group, with the probability `sure`, and off in the others.
     """
     z = np.repeat(np.arange(K), sizes(K, n, rng))
     m = len(z)
@@ -46,7 +46,7 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
         return bm.Mixture(bm.Poisson(rate=bm.Gamma(1.0, 2 / root[-1] ** 2)), **rest), bm.Data(x)
     if kind == "bernoulli":
         on = np.kron(np.eye(K), np.ones(each)) > 0
-        x = (rng.random((m, each * K)) < np.where(on, 0.9, 0.1)[z]).astype(float)
+        x = (rng.random((m, each * K)) < np.where(on, sure, 1 - sure)[z]).astype(float)
         return bm.Mixture(bm.Bernoulli(prob=bm.Beta(1.5, 1.5)), **rest), bm.Data(x)
     if kind == "categorical":
         levels = K + 1

@@ -53,6 +53,10 @@ def names(diagnosis, level):
 def test_sound(two_groups):
     diagnosis = bm.diagnose(filled(draws(two_groups)), two_groups)
     assert diagnosis.verdicts == ("sound",), diagnosis.summary()
+    assert names(diagnosis, "good") == {
+        "above the MAP", "census", "certificate", "convergence", "divergences", "effective size", "several modes",
+        "switching",
+    } and len(diagnosis.findings) == 8  # fmt: skip
     assert diagnosis.table.index[0] == "log posterior"
     assert list(dict.fromkeys(diagnosis.table["kind"])) == ["invariant", "relabelled", "raw"]
 
