@@ -1,13 +1,14 @@
 """The M-step of a compiled climb: `Gaussian.mode` and `MvGaussian.mode`, the weights, and the hard constraints.
 
 False says that a step needs care: a component without rows or nearly singular, or an order that sorting does not
-restore. Then the climb goes on in Python (`engine.m_step`).
+restore. Then the climb goes on in Python (`engine.m_step`). `it` is the `belief.Inner`; statistics, like
+parameters, are addresses of numbers, row by row.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba.extending import register_jitable
 
 from bayesmix.em.belief import (
     CLEAR,
@@ -22,229 +23,245 @@ from bayesmix.em.belief import (
     invert,
     variance,
 )
+from bayesmix.em.vector import after, part, pointer
 
 
 class Room(NamedTuple):
-    """Memory of an M-step, taken once per climb: an allocation costs as much as a pass over eight rows."""
+    """Memory of a climb: an allocation costs as much as a pass over eight rows."""
 
-    new: np.ndarray  # like scale
-    count: np.ndarray  # (K or 1, d)
-    matrices: np.ndarray  # (3, d, d)
-    vectors: np.ndarray  # (3, d)
-    low: np.ndarray  # (K,)
+    P: object  # (C, d, d) inverses of covariances
+    new: object  # like a scale
+    count: object  # (C, D)
+    left: object  # (d, d)
+    inverse: object
+    scatter: object
+    own: object  # (d,)
+    right: object
+    second: object
+    low: object  # (K,)
+    old_weight: object  # theta before the step
+    old_mean: object
+    old_scale: object
 
 
-@njit(cache=True, error_model="numpy")
-def room_for(mean, scale):
-    """The `Room` of a climb."""
-    K, d = mean.shape
-    low = np.empty(K, dtype=np.bool_)
-    return Room(np.empty(scale.shape), np.empty((len(scale), d)), np.empty((3, d, d)), np.empty((3, d)), low)
+@register_jitable
+def size_of_room(K, d):
+    """Numbers in a `Room`."""
+    return 4 * K * d * d + 3 * (d * d + d) + 2 * K + K * d
 
 
-@njit(cache=True, error_model="numpy")
-def maximise(kind, stats, wide, belief, weight, mean, scale, P, room):
+@part
+def room_of(it, memory):
+    """The `Room` in a flat array of `size_of_room` numbers."""
+    K, d, square, p = it.K, it.d, it.d * it.d, pointer(memory)
+    P, new, count, old_scale = p, after(p, K * square), after(p, 2 * K * square), after(p, 3 * K * square)
+    left = after(p, 4 * K * square)
+    own = after(left, 3 * square)
+    low = after(own, 3 * d)
+    return Room(
+        P, new, count, left, after(left, square), after(left, 2 * square), own, after(own, d), after(own, 2 * d),
+        low, after(low, K), after(low, 2 * K), old_scale,
+    )  # fmt: skip
+
+
+@part
+def maximise(it, stats, weight, mean, scale, room):
     """The M-step, in place; False where care is needed."""
-    for k in range(len(mean)):
-        if not stats[k * wide] > 0:
+    for k in range(it.K):
+        if not stats[k * it.wide] > 0:
             return False
-    if belief.weight_free:
-        for k in range(len(mean)):
-            weight[k] = stats[k * wide] + belief.weight[k]
-        if not fill(weight, belief.floor, room.low):
+    if it.weight_free:
+        for k in range(it.K):
+            weight[k] = stats[k * it.wide] + it.weight[k]
+        if not fill(weight, it.K, it.floor, room.low):
             return False
-    if kind == FULL:
-        sound = maximise_full(stats, wide, belief, mean, scale, P, room)
+    if it.kind == FULL:
+        sound = maximise_full(it, stats, mean, scale, room)
     else:
-        sound = maximise_diagonal(stats, wide, belief, mean, scale, room)
-    return sound and (belief.order == NOWHERE or arrange(kind, belief, weight, mean, scale))
+        sound = maximise_diagonal(it, stats, mean, scale, room)
+    return sound and (it.order == NOWHERE or arrange(it, weight, mean, scale))
 
 
-@njit(cache=True, error_model="numpy")
-def fill(weight, floor, low):
+@part
+def fill(weight, K, floor, low):
     """`water_fill` of weights (counts before) in place; False where a count is not positive."""
     total, room = 0.0, 1.0
-    for k in range(len(weight)):
+    for k in range(K):
         if not weight[k] > 0:
             return False
         total += weight[k]
-        low[k] = False
+        low[k] = 0.0
     again = floor > 0
     while again:
         again = False
-        for k in range(len(weight)):
-            if not low[k] and weight[k] * room / total < floor:
-                low[k] = again = True
+        for k in range(K):
+            if low[k] == 0 and weight[k] * room / total < floor:
+                low[k] = 1.0
+                again = True
         total, room = 0.0, 1.0
-        for k in range(len(weight)):
-            if low[k]:
+        for k in range(K):
+            if low[k] == 1:
                 room -= floor
             else:
                 total += weight[k]
-    for k in range(len(weight)):
-        weight[k] = floor if low[k] else weight[k] * room / total
+    for k in range(K):
+        weight[k] = floor if low[k] == 1 else weight[k] * room / total
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def arrange(kind, belief, weight, mean, scale):
+@part
+def arrange(it, weight, mean, scale):
     """Components in order, in place, sorted where they may be; False where the order is broken."""
-    for i in range(1, len(mean)):
+    field, wide, at = scale, it.D, it.by * it.d + it.by if it.kind == FULL else it.by % it.D
+    if it.order == ON_WEIGHT:
+        field, wide, at = weight, 1, 0
+    elif it.order == ON_MEAN:
+        field, wide, at = mean, it.d, it.by
+    for i in range(1, it.K):
         k = i
-        while k > 0 and coordinate(kind, belief, weight, mean, scale, k) < coordinate(
-            kind, belief, weight, mean, scale, k - 1
-        ):
-            if not belief.sorts:
+        while k > 0 and field[k * wide + at] < field[(k - 1) * wide + at]:
+            if not it.sorts:
                 return False
-            weight[k], weight[k - 1] = weight[k - 1], weight[k]
-            swap(mean, k)
-            if len(scale) > 1:
-                swap(scale, k)
+            swap(weight, 1, k)
+            swap(mean, it.d, k)
+            if it.C > 1:
+                swap(scale, it.D, k)
             k -= 1
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def coordinate(kind, belief, weight, mean, scale, k):
-    """What the order compares, of component k."""
-    if belief.order == ON_WEIGHT:
-        return weight[k]
-    if belief.order == ON_MEAN:
-        return mean[k, belief.by]
-    return scale[k, belief.by, belief.by if kind == FULL else 0]
-
-
-@njit(cache=True, error_model="numpy")
-def swap(field, k):
+@part
+def swap(field, wide, k):
     """Lines k and k - 1 of a field change places."""
-    flat = field.reshape(len(field), -1)
-    for j in range(flat.shape[1]):
-        flat[k, j], flat[k - 1, j] = flat[k - 1, j], flat[k, j]
+    for i in range(k * wide, (k + 1) * wide):
+        v = field[i]
+        field[i] = field[i - wide]
+        field[i - wide] = v
 
 
-@njit(cache=True, error_model="numpy")
-def maximise_full(stats, wide, belief, mean, cov, P, room):
+@part
+def maximise_full(it, stats, mean, cov, room):
     """`MvGaussian.mode`."""
-    K, d = mean.shape
-    free = belief.scale_kind == INVERSE
-    new, count = room.new, room.count[:, 0]
-    left, inverse, scatter = room.matrices[0], room.matrices[1], room.matrices[2]
-    own, right, second = room.vectors[0], room.vectors[1], room.vectors[2]
-    for k in range(len(cov)):
-        count[k] = belief.a[k, 0, 0]
-        for i in range(d):
-            for j in range(d):
-                new[k, i, j] = belief.b[k, i, j]
-    for k in range(K):
-        at, home = k * wide, k % len(cov)
-        n = stats[at]
+    d, size = it.d, it.d * it.d
+    free = it.scale_kind == INVERSE
+    P, new, count, left, inverse, scatter = room.P, room.new, room.count, room.left, room.inverse, room.scatter
+    own, right, second = room.own, room.right, room.second
+    for c in range(it.C):
+        count[c] = it.a[c * size]
+        for i in range(c * size, (c + 1) * size):
+            new[i] = it.b[i]
+    for k in range(it.K):
+        at, home = k * it.wide, k % it.C
+        n, m, t, s, p = stats[at], after(mean, k * d), after(it.t, k * d), after(it.s, k * d), after(P, home * size)
         for j in range(d):
             own[j] = stats[at + 1 + j] / n
-        if belief.mean_kind == CONJUGATE:
+        if it.mean_kind == CONJUGATE:
             for j in range(d):
-                kappa = belief.t[k, j]
-                mean[k, j] = (stats[at + 1 + j] + kappa * belief.s[k, j]) / (n + kappa)
-        elif belief.mean_kind == NORMAL:
-            if belief.flat:
+                m[j] = (stats[at + 1 + j] + t[j] * s[j]) / (n + t[j])
+        elif it.mean_kind == NORMAL:
+            if it.flat:
                 for j in range(d):
-                    mean[k, j] = own[j]
+                    m[j] = own[j]
             else:  # (n P + T) m = P s + T m0, P the precision of the old covariance
                 for i in range(d):
-                    right[i] = belief.s[k, i]
+                    total = s[i]
                     for j in range(d):
-                        left[i, j] = n * P[home, i, j] + (belief.t[k, i] if i == j else 0.0)
-                        right[i] += P[home, i, j] * stats[at + 1 + j]
-                if np.isnan(invert(left, inverse)):
+                        left[i * d + j] = n * p[i * d + j] + (t[i] if i == j else 0.0)
+                        total += p[i * d + j] * stats[at + 1 + j]
+                    right[i] = total
+                if np.isnan(invert(left, inverse, d)):
                     return False
                 for i in range(d):
-                    mean[k, i] = 0.0
+                    total = 0.0
                     for j in range(d):
-                        mean[k, i] += inverse[i, j] * right[j]
+                        total += inverse[i * d + j] * right[j]
+                    m[i] = total
         if not free:
             continue
         f = at + 1 + d
         for i in range(d):
             second[i] = stats[f]
             for j in range(i, d):
-                scatter[i, j] = scatter[j, i] = stats[f] - n * own[i] * own[j]
+                v = stats[f] - n * own[i] * own[j]
+                scatter[i * d + j] = v
+                scatter[j * d + i] = v
                 f += 1
-        if not resolved(scatter, second, left):
+        if not resolved(scatter, second, left, d):
             return False
         for i in range(d):
             for j in range(d):
-                v = scatter[i, j] + n * (mean[k, i] - own[i]) * (mean[k, j] - own[j])
-                if belief.mean_kind == CONJUGATE:
-                    v += belief.t[k, 0] * (mean[k, i] - belief.s[k, i]) * (mean[k, j] - belief.s[k, j])
-                new[home, i, j] += v
-        count[home] += n + (1 if belief.mean_kind == CONJUGATE else 0)
+                v = scatter[i * d + j] + n * (m[i] - own[i]) * (m[j] - own[j])
+                if it.mean_kind == CONJUGATE:
+                    v += t[0] * (m[i] - s[i]) * (m[j] - s[j])
+                new[home * size + i * d + j] += v
+        count[home] += n + (1 if it.mean_kind == CONJUGATE else 0)
     if free:
-        for k in range(len(cov)):
-            if not count[k] > 0:
+        for c in range(it.C):
+            if not count[c] > 0:
                 return False
-            for i in range(d):
-                for j in range(d):
-                    cov[k, i, j] = new[k, i, j] / count[k]
+            for i in range(c * size, (c + 1) * size):
+                cov[i] = new[i] / count[c]
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def resolved(scatter, second, L):
+@part
+def resolved(scatter, second, L, d):
     """Whether a scatter is clearly positive definite beside the moments about the origin that it came from."""
-    d = len(second)
     for i in range(d):
         for j in range(i + 1):
-            rest = scatter[i, j]
+            rest = scatter[i * d + j]
             for k in range(j):
-                rest -= L[i, k] * L[j, k]
-            if i == j:
-                if not rest > CLEAR * second[i]:
-                    return False
-                L[i, i] = np.sqrt(rest)
+                rest -= L[i * d + k] * L[j * d + k]
+            if i > j:
+                L[i * d + j] = rest / L[j * d + j]
+            elif rest > CLEAR * second[i]:
+                L[i * d + i] = np.sqrt(rest)
             else:
-                L[i, j] = rest / L[j, j]
+                return False
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def maximise_diagonal(stats, wide, belief, mean, scale, room):
+@part
+def maximise_diagonal(it, stats, mean, scale, room):
     """`Gaussian.mode`."""
-    K, d = mean.shape
-    free = belief.scale_kind != FIXED
+    d, size = it.d, it.C * it.D
+    free = it.scale_kind != FIXED
     ss, count = room.new, room.count
-    for k in range(scale.shape[0]):
-        for j in range(scale.shape[1]):
-            ss[k, j, 0] = count[k, j] = 0.0
-    for k in range(K):
-        n = stats[k * wide]
+    for i in range(size):
+        ss[i] = 0.0
+        count[i] = 0.0
+    for k in range(it.K):
+        at = k * it.wide
+        n = stats[at]
         for j in range(d):
-            s, q, t = stats[k * wide + 1 + j], stats[k * wide + 1 + d + j], belief.t[k, j]
-            own = s / n
-            if belief.mean_kind == CONJUGATE:
-                mean[k, j] = (s + t * belief.s[k, j]) / (n + t)
-            elif belief.mean_kind == NORMAL:
-                v = variance(scale, k, j, belief)
-                mean[k, j] = (s + v * belief.s[k, j]) / (n + v * t)
+            first, q, t, centre = stats[at + 1 + j], stats[at + 1 + d + j], it.t[k * d + j], it.s[k * d + j]
+            own = first / n
+            m = mean[k * d + j]
+            if it.mean_kind == CONJUGATE:
+                m = (first + t * centre) / (n + t)
+            elif it.mean_kind == NORMAL:
+                v = variance(it, scale, k, j)
+                m = (first + v * centre) / (n + v * t)
+            mean[k * d + j] = m
             if not free:
                 continue
             within = q - n * own * own
             if not within > CLEAR * q:
                 return False
-            k0, j0 = k % scale.shape[0], j % scale.shape[1]
-            ss[k0, j0, 0] += within + n * (mean[k, j] - own) ** 2
-            count[k0, j0] += n
-            if belief.mean_kind == CONJUGATE:
-                ss[k0, j0, 0] += t * (mean[k, j] - belief.s[k, j]) ** 2
-                count[k0, j0] += 1
+            home = k % it.C * it.D + j % it.D
+            ss[home] += within + n * (m - own) * (m - own)
+            count[home] += n
+            if it.mean_kind == CONJUGATE:
+                ss[home] += t * (m - centre) * (m - centre)
+                count[home] += 1
     if free:
-        for k in range(scale.shape[0]):
-            for j in range(scale.shape[1]):
-                a, b, c = belief.a[k, j, 0], belief.b[k, j, 0], belief.c[k, j, 0]
-                if belief.scale_kind == INVERSE:
-                    top, below = 0.5 * ss[k, j, 0] + b, 0.5 * count[k, j] + a
-                else:
-                    top, mid = 2 * (ss[k, j, 0] + 2 * b), count[k, j] + a
-                    below = mid + np.sqrt(mid**2 + 4 * c * top)
-                if not below > 0:
-                    return False
-                scale[k, j, 0] = top / below if belief.scale_kind == INVERSE else np.sqrt(top / below)
+        for i in range(size):
+            if it.scale_kind == INVERSE:
+                top, below = 0.5 * ss[i] + it.b[i], 0.5 * count[i] + it.a[i]
+            else:
+                top, mid = 2 * (ss[i] + 2 * it.b[i]), count[i] + it.a[i]
+                below = mid + np.sqrt(mid * mid + 4 * it.c[i] * top)
+            if not below > 0:
+                return False
+            scale[i] = top / below if it.scale_kind == INVERSE else np.sqrt(top / below)
     return True

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -108,9 +109,8 @@ class Batch:
         kind, name = fused.KINDS[family.features], scale_name(family)
         label = fused.NONE_2D if problem.log_label is None else problem.log_label
         weight = fused.NONE if problem.weight is None else problem.weight
-        rows = tuple(_read_only(a) for a in (problem.columns, label, weight))  # one type, compiled once
-        belief = Belief(*_belief(problem), 0.0, problem.largest, kernel.TOLERANCE, problem.sizes["mean"])
-        belief = belief._replace(constant=_constant(problem, belief, kind, name))
+        rows = tuple(fused.fixed(a) for a in (problem.columns, label, weight))
+        belief = Belief(*_belief(problem), problem.largest, kernel.TOLERANCE, problem.sizes["mean"])
         return cls(problem, kind, name, rows, belief)
 
     def starts(self, start, children):
@@ -118,7 +118,7 @@ class Batch:
         plain_case = self.problem.log_label is None and not self.problem.mixture.idle
         if not (isinstance(start, str) and start == "kmeans++" and plain_case):
             return [starts.draw(start, self.problem, np.random.default_rng(child)) for child in children]
-        from bayesmix.em import begin
+        from bayesmix.em import begin, loop
 
         problem, K = self.problem, self.problem.mixture.components
         n, count, every = len(problem.x), len(children), np.arange(K)
@@ -128,8 +128,8 @@ class Batch:
             orders[i], firsts[i], us[i, 1:] = rng.permutation(every), rng.integers(n), rng.random(K - 1)
         weight, mean, scale = (np.repeat(a, count, axis=0) for a in self._stacked([problem.outward(problem.central)]))
         sound, (x, _, row_weight) = np.empty(count, dtype=np.bool_), self.rows
-        begin.begins(self.kind, x, row_weight, self.belief, problem.column_sd, orders, firsts, us[:, 1:],
-                     weight, mean, scale, sound)  # fmt: skip
+        begin.begins(self.kind, x, row_weight, self.belief, problem.column_sd, orders, firsts, us, weight, mean, scale,
+                     sound, np.empty(n), np.empty(n, dtype=np.int64), loop.Memory.of(*self.sizes))  # fmt: skip
         return [
             theta if good else starts.draw(start, problem, np.random.default_rng(child))
             for theta, good, child in zip(self._thetas(weight, mean, scale), sound, children, strict=True)
@@ -147,6 +147,18 @@ class Batch:
         for i in range(len(weight)):
             theta = {name: lines[name][i].copy() for name in self.problem.mixture.parameters}
             yield {**theta, **self.problem.constants}
+
+    @property
+    def sizes(self):
+        """K, d, F."""
+        return self.problem.mixture.components, self.problem.x.shape[1], self.problem.feature_count
+
+    @cached_property
+    def centre(self):
+        """weight, mean and scale of a theta in the middle, and its log prior."""
+        problem = self.problem
+        weight, mean, scale = (a[0] for a in self._stacked([problem.outward(problem.central)]))
+        return weight, mean, scale, float(sum(problem.mixture.log_prior(problem.central).values()))
 
     @property
     def _names(self):
@@ -185,8 +197,8 @@ class Batch:
         step = min(fused.threads(), count)
 
         def work(first):
-            loop.climbs(self.kind, *self.rows, self.belief, betas, max_iter, tol, first, step, weight, mean, scale,
-                        trace, counts, ends)  # fmt: skip
+            loop.climbs(self.kind, *self.rows, self.belief, self.centre, betas, max_iter, float(tol), first, step,
+                        weight, mean, scale, trace, counts, ends, loop.Memory.of(*self.sizes))  # fmt: skip
 
         rest = [plain.pool(os.getpid()).submit(work, first) for first in range(1, step)]
         work(0)
@@ -194,26 +206,3 @@ class Batch:
             one.result()
         for i, theta in enumerate(self._thetas(weight, mean, scale)):
             yield theta, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
-
-
-def _read_only(a):
-    out = np.ascontiguousarray(a).view()
-    out.flags.writeable = False
-    return out
-
-
-def _constant(problem, belief, kind, name):
-    """What the kernels of the priors leave out of the log prior, read off at one theta."""
-    from bayesmix.em import belief as beliefs
-    from bayesmix.em import fused
-
-    theta, model = problem.central, problem.mixture
-    K, F = model.components, problem.feature_count
-    W, wide = np.zeros(fused.up2(K) * fused.up4(F)), fused.up4(F)
-    scale = np.array(theta[name] if name == "cov" else theta[name][..., None], dtype=np.float64)
-    d = problem.x.shape[1]
-    part = beliefs.dress(
-        kind, np.array(theta["weight"]), np.array(theta["mean"]), scale,
-        belief._replace(tolerance=np.inf), W, wide, np.empty((len(scale), d, d)),
-    )  # fmt: skip
-    return float(sum(model.log_prior(theta).values()) - part)

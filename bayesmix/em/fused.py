@@ -13,10 +13,11 @@ bayesmix/em/__pycache__.)
 import os
 
 import numpy as np
-from numba import njit, types
+from numba import njit
+from numba.extending import register_jitable
 
 from bayesmix.em.plain import pool, threads
-from bayesmix.em.vector import FAST, exp, get, put, up2, up4, up16
+from bayesmix.em.vector import FAST, exp, get, part, put, up2, up4, up16
 
 ROWS = 128  # rows per block; a constant, so that the compiler knows every stride
 STRIDE = ROWS + 8  # from one feature or component to the next: lines a power of two apart would share few cache sets
@@ -27,7 +28,7 @@ EXCLUDED = -1e30  # log 0
 KINDS = {None: 0, "linear": 1, "diagonal": 2, "full": 3}  # Family.features, as numbers
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def features(kind, x, at, m, phi):
     """Features of rows at..at+m of the columns x (d, n) into phi (F lines), zero in what is left of the block."""
     d = x.shape[0]
@@ -54,8 +55,8 @@ def features(kind, x, at, m, phi):
                 f += 1
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
-def scores(W, K, wide, used, phi, joint, m=ROWS):
+@part(fastmath=FAST)
+def scores(W, K, wide, used, phi, joint, m):
     """joint (K lines) = W[:, :used] Phi^T for m rows; W is flat, (up2(K), wide)."""
     n = up16(m)
     for f in range(0, used, 4):  # outermost: four features stay in the nearest cache while all components pass
@@ -79,8 +80,8 @@ def scores(W, K, wide, used, phi, joint, m=ROWS):
                 put(joint, next_ + i, get(joint, next_ + i) + b0 * p0 + b1 * p1 + b2 * p2 + b3 * p3)
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
-def collect(K, wide, phi, r, stats, m=ROWS):
+@part(fastmath=FAST)
+def collect(K, wide, phi, r, stats, m):
     """stats += r Phi over m rows, both zero from there to the next multiple of 16; stats is flat, (up2(K), wide)."""
     n = up16(m)
     for f in range(0, wide, 4):
@@ -110,7 +111,7 @@ def collect(K, wide, phi, r, stats, m=ROWS):
             stats[s + 3] += b3
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def sum_logs(total, weight, at, m):
     """sum_i weight_i log total_i of m rows, total from 1 to K: one log for 16 rows where they have no weights."""
     out = 0.0
@@ -128,7 +129,7 @@ def sum_logs(total, weight, at, m):
     return out
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def label(joint, K, log_label, at, m):
     """Adds log_label (n, K) to the scores of m rows."""
     for k in range(K):
@@ -136,7 +137,7 @@ def label(joint, K, log_label, at, m):
             put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) + max(log_label[at + i, k], EXCLUDED))
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def soften(joint, K, beta, weight, at, m, top, total):
     """Scores (K lines) of m rows become weighted responsibilities r ~ exp(beta l), in place.
 
@@ -190,7 +191,7 @@ def soften(joint, K, beta, weight, at, m, top, total):
     return firm, soft
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def harden(joint, K, weight, at, m, top, owner):
     """The best component of each of m rows, of equal ones the first, into owner; returns sum_i weight_i max_k l_ik."""
     n = up16(m)
@@ -208,7 +209,7 @@ def harden(joint, K, weight, at, m, top, owner):
     return peak
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def scatter(F, wide, phi, owner, weight, at, m, stats):
     """`collect` for hard assignments: each row's features are added to the statistics of its owner."""
     for i in range(m):
@@ -220,7 +221,7 @@ def scatter(F, wide, phi, owner, weight, at, m, stats):
             put(stats, s + f + 3, get(stats, s + f + 3) + w * get(phi, (f + 3) * STRIDE + i))
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, stats):
     """One pass over rows start..stop: adds to stats (flat, (up2(K), up4(F))), returns objective and log likelihood.
 
@@ -262,17 +263,12 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
     return objective, np.nan if np.isinf(beta) else log_likelihood
 
 
-@njit(cache=True)
+@register_jitable
 def size_of_scratch(K, F):
     return (up4(F) + up2(K) + 2) * STRIDE
 
 
-LINE, TABLE = types.Array(types.float64, 1, "C", readonly=True), types.Array(types.float64, 2, "C", readonly=True)
-FLAT, OUT = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
-I, D = types.int64, types.float64
-
-
-@njit(types.void(I, TABLE, I, FLAT, I, I, I, TABLE, LINE, D, I, I, OUT, OUT), cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def chunks(kind, x, size, W, K, F, used, log_label, weight, beta, first, step, stats, sums):
     """Chunks first, first + step, ... of `size` rows each, every one into its own line of stats and sums."""
     n = x.shape[1]
@@ -285,6 +281,13 @@ def chunks(kind, x, size, W, K, F, used, log_label, weight, beta, first, step, s
 
 
 NONE, NONE_2D = np.empty(0), np.empty((0, 0))
+
+
+def fixed(a):
+    """A read-only view, contiguous: one type for all callers, compiled once."""
+    out = np.ascontiguousarray(a).view()
+    out.flags.writeable = False
+    return out
 
 
 def scan(kind, x, W, log_label=None, weight=None, beta=1.0, collecting=True):
@@ -300,12 +303,11 @@ def scan(kind, x, W, log_label=None, weight=None, beta=1.0, collecting=True):
     used = F - int(np.argmin(same[::-1])) if not same.all() else 1
     padded = np.zeros((up2(K), up4(F)))
     padded[:K, :F] = W
-    columns = np.ascontiguousarray(x)
+    columns = fixed(x)
     size = max(1, -(-n // (CHUNKS * ROWS))) * ROWS
     count = -(-n // size)
     stats, sums = np.empty((count, padded.size if collecting else 0)), np.empty((count, 2))
-    label = NONE_2D if log_label is None else np.ascontiguousarray(log_label)
-    weight = NONE if weight is None else np.ascontiguousarray(weight)
+    label, weight = fixed(NONE_2D if log_label is None else log_label), fixed(NONE if weight is None else weight)
     count = min(threads(), len(stats)) if n * K * F > WORTH else 1
 
     def part(first):

@@ -8,85 +8,108 @@ fell does too) it stops at its last good theta and leaves the rest of the climb 
 bayesmix/em/__pycache__.)
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from bayesmix.em.ascend import maximise, room_for
-from bayesmix.em.belief import dress
+from bayesmix.em.ascend import maximise, room_of, size_of_room
+from bayesmix.em.belief import dress, inner
 from bayesmix.em.fused import rows, size_of_scratch, up2, up4
+from bayesmix.em.vector import after, part, pointer
 
 CONVERGED, EXHAUSTED, CARE = range(3)  # how a climb ended; CARE: go on in Python
 
 
-@njit(cache=True, error_model="numpy")
-def moved(new, old, least):
+class Memory(NamedTuple):
+    """What the loop writes to on the way: one for each thread, and whoever calls keeps it."""
+
+    W: np.ndarray
+    stats: np.ndarray
+    scratch: np.ndarray
+    room: np.ndarray
+
+    @classmethod
+    def of(cls, K, d, F):
+        size = up2(K) * up4(F)
+        return cls(np.zeros(size), np.zeros(size), np.empty(size_of_scratch(K, F)), np.empty(size_of_room(K, d)))
+
+
+@part
+def moved(new, old, size, least):
     """Largest change of an entry relative to the largest entry (or `least`), as in `engine.change`; old becomes new."""
-    size, step = least, 0.0
-    for i in range(len(new)):
-        size = max(size, abs(new[i]))
+    largest, step = least, 0.0
+    for i in range(size):
+        largest = max(largest, abs(new[i]))
         step = max(step, abs(new[i] - old[i]))
         old[i] = new[i]
-    return step / size if size > 0 else 0.0
+    return step / largest if largest > 0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
-def restore(new, old):
-    """new becomes old again (entry by entry: an assignment of arrays takes seconds to compile)."""
-    for i in range(len(new)):
+@part
+def copy(new, old, size):
+    """new becomes old."""
+    for i in range(size):
         new[i] = old[i]
-
-
-@njit(inline="always")
-def climb(kind, x, label, row_weight, belief, betas, max_iter, tol, weight, mean, scale, trace, counts):
-    """One climb, theta in place: (how it ended, iterations, log likelihood). See `engine.run`."""
-    K, d = mean.shape
-    F, n = len(belief.largest), x.shape[1]
-    wide = up4(F)
-    W, stats = np.zeros(up2(K) * wide), np.empty(up2(K) * wide)
-    P, scratch, room = np.empty((len(scale), d, d)), np.empty(size_of_scratch(K, F)), room_for(mean, scale)
-    old_weight, old_mean, old_scale = weight.copy(), mean.copy().ravel(), scale.copy().ravel()
-    done, last, change, log_likelihood = 0, len(betas) - 1, np.inf, np.nan
-    while True:
-        prior = dress(kind, weight, mean, scale, belief, W, wide, P)
-        value, soft = np.nan, np.nan
-        if np.isfinite(prior):
-            stats[:] = 0.0
-            value, soft = rows(kind, x, 0, n, W, K, F, F, label, row_weight, betas[min(done, last)], scratch, stats)
-        value += prior
-        size = max(1.0, abs(value))
-        rise = value - trace[done - 1, 0] if done else 0.0
-        fell = rise < -1e-11 * size and betas[min(done, last)] == betas[min(done - 1, last)]
-        if fell or not np.isfinite(value):
-            break
-        trace[done, 0], trace[done, 1], log_likelihood = value, soft + prior, soft
-        for k in range(K):
-            counts[k] = stats[k * wide]
-        change = max(
-            moved(weight, old_weight, 0.0),
-            moved(mean.ravel(), old_mean, belief.spread),
-            moved(scale.ravel(), old_scale, 0.0),
-        )
-        settled = done > last and change <= tol and rise <= max(tol * tol, 4e-16) * size * 16
-        if settled or done == max_iter:
-            if np.isinf(betas[min(done, last)]):  # no hard step has needed it
-                log_likelihood = rows(kind, x, 0, n, W, K, F, F, label, row_weight, 1.0, scratch, stats[:0])[1]
-                trace[done, 1] = log_likelihood + prior
-            return (CONVERGED if settled else EXHAUSTED), done, log_likelihood
-        done += 1
-        if not maximise(kind, stats, wide, belief, weight, mean, scale, P, room):
-            break
-    restore(weight, old_weight)
-    restore(mean.ravel(), old_mean)
-    restore(scale.ravel(), old_scale)
-    return CARE, max(done - 1, 0), log_likelihood
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def climbs(
-    kind, x, label, row_weight, belief, betas, max_iter, tol, first, step, weight, mean, scale, trace, counts, ends
-):
-    """Climbs first, first + step, ...: theta (one climb per line) in place, `ends` (climbs, 3) as `climb` returns."""
-    for i in range(first, len(weight), step):
-        ends[i, 0], ends[i, 1], ends[i, 2] = climb(
-            kind, x, label, row_weight, belief, betas, max_iter, tol, weight[i], mean[i], scale[i], trace[i], counts[i]
-        )
+    kind, x, label, row_weight, belief, centre, betas, max_iter, tol, first, step, weight, mean, scale, trace, counts,
+    ends, memory,
+):  # fmt: skip
+    """Climbs first, first + step, ...: theta (one climb per line) in place; see `engine.run`.
+
+    ends (climbs, 3): how each ended, iterations, log likelihood. centre: weight, mean, scale (one line) of a theta
+    and its log prior, off which is read what the kernels of the priors leave out.
+    """
+    it = inner(kind, belief, mean, scale)
+    K, F, n, size, last = it.K, it.F, x.shape[1], it.C * it.D, len(betas) - 1
+    W, stats, room = pointer(memory.W), pointer(memory.stats), room_of(it, memory.room)
+    constant = centre[3] - dress(it, np.inf, pointer(centre[0]), pointer(centre[1]), pointer(centre[2]), W, room.P)
+    for c in range(first, len(weight), step):
+        w, m, s = after(pointer(weight), c * K), after(pointer(mean), c * K * it.d), after(pointer(scale), c * size)
+        copy(room.old_weight, w, K)
+        copy(room.old_mean, m, K * it.d)
+        copy(room.old_scale, s, size)
+        done, how, log_likelihood, before, beta = 0, CARE, np.nan, -np.inf, betas[0]
+        while True:
+            now, value, soft = betas[min(done, last)], np.nan, np.nan
+            prior = constant + dress(it, belief.tolerance, w, m, s, W, room.P)
+            if np.isfinite(prior):
+                for i in range(len(memory.stats)):
+                    stats[i] = 0.0
+                value, soft = rows(
+                    kind, x, 0, n, memory.W, K, F, F, label, row_weight, now, memory.scratch, memory.stats
+                )
+            value += prior
+            larger, rise = max(1.0, abs(value)), value - before
+            if not np.isfinite(value) or (rise < -1e-11 * larger and now == beta):
+                break
+            trace[c, done, 0], trace[c, done, 1] = value, soft + prior
+            log_likelihood, before, beta = soft, value, now
+            for k in range(K):
+                counts[c, k] = stats[k * it.wide]
+            change = max(
+                moved(w, room.old_weight, K, 0.0),
+                moved(m, room.old_mean, K * it.d, belief.spread),
+                moved(s, room.old_scale, size, 0.0),
+            )
+            settled = done > last and change <= tol and rise <= max(tol * tol, 4e-16) * larger * 16
+            if settled or done == max_iter:
+                how = CONVERGED if settled else EXHAUSTED
+                if np.isinf(now):  # no hard step has needed it
+                    log_likelihood = rows(
+                        kind, x, 0, n, memory.W, K, F, F, label, row_weight, 1.0, memory.scratch, memory.stats
+                    )[1]
+                    trace[c, done, 1] = log_likelihood + prior
+                break
+            done += 1
+            if not maximise(it, stats, w, m, s, room):
+                break
+        if how == CARE:
+            done = max(done - 1, 0)
+            copy(w, room.old_weight, K)
+            copy(m, room.old_mean, K * it.d)
+            copy(s, room.old_scale, size)
+        ends[c, 0], ends[c, 1], ends[c, 2] = how, done, log_likelihood

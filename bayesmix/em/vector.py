@@ -2,9 +2,18 @@
 
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums may be reordered; NaN and infinity keep their meaning
+DATA = 4  # where numba's struct of an array holds the address of its first entry
+
+
+def part(function=None, *, fastmath=False):
+    """A compiled function that only compiled ones call: without what Python would need to call it."""
+    make = njit(
+        cache=True, error_model="numpy", fastmath=fastmath, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )  # fmt: skip
+    return make if function is None else make(function)
 
 LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
 ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
@@ -23,8 +32,7 @@ def _float(typing, n):
 
 
 def _address(context, builder, sig, args):
-    data = context.make_array(sig.args[0])(context, builder, args[0]).data
-    return builder.gep(data, [args[1]], inbounds=True)
+    return builder.gep(builder.extract_value(args[0], DATA), [args[1]], inbounds=True)
 
 
 @intrinsic
@@ -42,6 +50,21 @@ def put(typing, a, i, v):
         return context.get_dummy_value()
 
     return types.void(a, types.int64, types.float64), code
+
+
+@intrinsic
+def pointer(typing, a):
+    """p with p[i] = a[i] of the flat contiguous array: half the code of an array to compile, and no count of its users.
+
+    So `a` must be an argument of the function that Python calls, who keeps it alive.
+    """
+    return types.CPointer(a.dtype)(a), lambda context, b, sig, args: b.extract_value(args[0], DATA)
+
+
+@intrinsic
+def after(typing, p, i):
+    """q with q[j] = p[i + j]."""
+    return p(p, types.int64), lambda context, b, sig, args: b.gep(args[0], [args[1]], inbounds=True)
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
@@ -67,19 +90,19 @@ def exp(v):
     return p * _float((_bits(t) + 1023) << 52)
 
 
-@njit(cache=True)
+@register_jitable
 def up4(n):
     """The next multiple of 4."""
     return (n + 3) // 4 * 4
 
 
-@njit(cache=True)
+@register_jitable
 def up2(n):
     """The next even number."""
     return (n + 1) // 2 * 2
 
 
-@njit(cache=True)
+@register_jitable
 def up16(n):
     """The next multiple of 16: whole vectors, whatever their length."""
     return (n + 15) // 16 * 16

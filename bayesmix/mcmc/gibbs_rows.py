@@ -20,6 +20,7 @@ from bayesmix.em.fused import (
     STRIDE,
     collect,
     features,
+    fixed,
     scores,
     size_of_scratch,
     sum_logs,
@@ -81,7 +82,7 @@ def draw_rows(kind, x, W, K, F, used, log_label, rng, scratch, stats, measure):
     for at in range(0, n, ROWS):
         m = min(ROWS, n - at)
         features(kind, x, at, m, phi)
-        scores(W, K, wide, up4(used), phi, joint)
+        scores(W, K, wide, up4(used), phi, joint, ROWS)
         cumulate(joint, K, log_label, at, m, top)
         if measure:
             for i in range(m):
@@ -90,7 +91,7 @@ def draw_rows(kind, x, W, K, F, used, log_label, rng, scratch, stats, measure):
         thresholds(joint, K, m, top, rng)
         one_hot(joint, K, top)
         joint[K * STRIDE :] = 0.0
-        collect(K, wide, phi, joint, stats)
+        collect(K, wide, phi, joint, stats, ROWS)
     return log_likelihood
 
 
@@ -115,10 +116,3 @@ def allocate(problem, W, log_weight, rng):
         one_pass(KINDS[kind], fixed(x), fixed(padded.ravel()), K, F, used, fixed(label), rng, stats)
     stats = stats.reshape(padded.shape)[:K, :F]
     return stats, stats[:, 0].copy()
-
-
-def fixed(a):
-    """A read-only view, contiguous: one type for all callers, compiled once."""
-    out = np.ascontiguousarray(a).view()
-    out.flags.writeable = False
-    return out

@@ -168,7 +168,7 @@ def rows_in_numba(op, node, **kwargs):
         for start in range(0, n, ROWS):
             m = min(ROWS, n - start)
             fill(features, start, m, phi)
-            scores(tiles, K, wide, wide, phi, joint)
+            scores(tiles, K, wide, wide, phi, joint, ROWS)
             soften(joint, K, log_label, start, m, top, total)
             for i in range(m):
                 rows[start + i] = weight[start + i] * (top[i] + np.log(total[i]) + base[start + i])
@@ -190,7 +190,7 @@ def sum_in_numba(op, node, **kwargs):
         for start in range(0, n, ROWS):
             m = min(ROWS, n - start)
             fill(features, start, m, phi)
-            scores(tiles, K, wide, wide, phi, joint)
+            scores(tiles, K, wide, wide, phi, joint, ROWS)
             soften(joint, K, log_label, start, m, top, total)
             value += sum_logs(total, weight, start, m)
             for i in range(m):
@@ -201,7 +201,7 @@ def sum_in_numba(op, node, **kwargs):
             for k in range(K):
                 for i in range(ROWS):
                     put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) * get(total, i))
-            collect(K, wide, phi, joint, slope)
+            collect(K, wide, phi, joint, slope, ROWS)
         return np.asarray(value), slope.reshape(up2(K), wide)[:K, :F].copy()
 
     return mix_sum, VERSION
