@@ -6,6 +6,7 @@ import difflib
 import gzip
 import io
 import math
+import re
 import zlib
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ def read_data(
 ) -> Data:
     """The `Data` in a file; its ending says the format, and each may be gzipped (`.gz`).
 
-    * `.csv`, `.tsv`: a header line, then one line per row; blank cells and `NA` are missing.
+    * `.csv`, `.tsv`: a header line, then one line per row; blank cells and `NA` are missing. A `.csv` whose first
+      line has semicolons or tabs and no comma is separated by these, and may have decimal commas.
     * `.parquet`: a table.
     * `.npz`: arrays `x` and, where present, `label`, `weight` and `names`.
     * `.idx`, `-ubyte`: MNIST's format; images `(n, rows, cols)` become `(n, rows · cols)`.
@@ -85,7 +87,7 @@ def _numbers(file, separator):
     head, _, body = content.partition(b"\n")
     if len(content) > SMALL or not body.strip() or b'"' in content or not head.isascii():
         return None
-    names = [name.lstrip(" ") for name in head.decode().rstrip("\r").split(separator)]
+    names = [name.strip(" ") for name in head.decode().rstrip("\r").split(separator)]
     try:
         x = np.loadtxt(io.BytesIO(body), delimiter=separator, comments=None, ndmin=2)
     except ValueError:
@@ -95,7 +97,15 @@ def _numbers(file, separator):
     return (names, x) if whole and not strange else None
 
 
-def _read_csv(file, columns, label, weight, separator=",") -> Data:
+def _separator(file):
+    """What separates the cells of a .csv file: a comma, or what its first line has instead of one."""
+    line = re.sub(rb'"[^"]*"', b"", file.readline())
+    file.seek(0)
+    return next((mark.decode() for mark in (b",", b";", b"\t") if mark in line), ",")
+
+
+def _read_csv(file, columns, label, weight, separator=None) -> Data:
+    separator = separator or _separator(file)
     found = _numbers(file, separator) if label is None and weight is None and columns != [] else None
     if found is not None:
         names, x = found
@@ -104,9 +114,12 @@ def _read_csv(file, columns, label, weight, separator=",") -> Data:
 
     form = {"sep": separator, "skipinitialspace": True}
     try:
-        header = pd.read_csv(file, header=None, nrows=1, dtype=str, **form).iloc[0].dropna().tolist()
+        header = pd.read_csv(file, header=None, nrows=1, dtype=str, **form).iloc[0].dropna().str.strip().tolist()
         file.seek(0)
         frame = pd.read_csv(file, low_memory=False, **form)
+        if separator != "," and any(_has_commas(frame[name]) for name in frame):
+            file.seek(0)
+            frame = pd.read_csv(file, low_memory=False, decimal=",", **form)
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
         raise InputError(f"the file cannot be read as a table ({reason}); check its lines and separators.") from error
@@ -115,7 +128,27 @@ def _read_csv(file, columns, label, weight, separator=",") -> Data:
         raise InputError(f'the columns must all differ, but "{twice}" is there twice; rename one of them.')
     if header and all(_is_number(name) for name in header):
         raise InputError(f"the first line must name the columns, but it is {', '.join(header)}; add a header line.")
-    return from_frame(frame, columns, label, weight)
+    _check_row_names(frame, header)
+    return from_frame(frame.rename(columns=str.strip), columns, label, weight)
+
+
+def _check_row_names(frame, header):
+    """Refuse rows with more cells than the header names, unless the first one is a row's name, as R writes it.
+
+    Decimal commas look so too, and pandas would take the whole parts for names.
+    """
+    import pandas as pd
+
+    if frame.index.equals(pd.RangeIndex(len(frame))):
+        return
+    named = frame.index.nlevels == 1 and len(header) > 1
+    if named and frame.index.dtype.kind in "biuf":
+        named = any(np.array_equal(frame.index, np.arange(len(frame)) + first) for first in (0, 1))
+    if not named:
+        raise InputError(
+            f"each line must have one cell for each of the {len(header)} columns that the first line names, but there "
+            "are more; name all columns, and write numbers with a decimal point, or separate cells by semicolons."
+        )
 
 
 def _read_tsv(file, columns, label, weight) -> Data:
@@ -177,9 +210,18 @@ def from_frame(frame, columns, label, weight) -> Data:
                 raise _no_such(argument, name, frame.columns)
     if len(frame) == 0:
         raise InputError("the file must hold at least one row, but there is only a header; give it some data.")
+    if columns is not None and not columns:
+        raise InputError("columns must name at least one column; leave it out to take every one that holds numbers.")
     if columns is None:
         others = [name for name in frame.columns if name not in (label, weight)]
         columns = [name for name in others if not name.startswith("Unnamed: ") and _has_numbers(frame[name])]
+        comma = next((name for name in others if _has_commas(frame[name])), None)
+        if comma is not None:  # not to be left out as if it held words
+            cell = next(v for v in frame[comma].dropna() if COMMA.fullmatch(v.strip()))
+            raise InputError(
+                f'column "{comma}" holds numbers with commas, such as {cell!r}; write them with a decimal point and '
+                "without separators of thousands, or say which columns to read."
+            )
     if not columns:
         raise InputError(
             f"some column must hold numbers, but none of {_listed(frame.columns)} does; check the separator."
@@ -257,6 +299,18 @@ def _has_numbers(column) -> bool:
     """Whether some cell is a number: words among numbers are then an error, never silently left out."""
     known = column.dropna()
     return len(known) > 0 if known.dtype.kind in "biuf" else any(map(_is_number, known))
+
+
+COMMA = re.compile(r"[+-]?[\d.,]*\d,\d[\d.,]*%?")
+
+
+def _has_commas(column) -> bool:
+    """Whether the known cells of a column of words all are numbers but for their commas, as 1,5 or 1,234."""
+    known = column.dropna()
+    if known.dtype.kind in "biuf" or len(known) == 0:
+        return False
+    commas = [isinstance(v, str) and COMMA.fullmatch(v.strip()) is not None for v in known]
+    return any(commas) and all(c or _is_number(v) for c, v in zip(commas, known, strict=True))
 
 
 def _is_number(value) -> bool:
