@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import io
 import math
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bayesmix.data.data import Data
+from bayesmix.data.frames import choose, from_frame, has_commas, is_number, listed, no_such
 from bayesmix.errors import InputError
 
 
@@ -92,7 +92,7 @@ def _numbers(file, separator):
         x = np.loadtxt(io.BytesIO(body), delimiter=separator, comments=None, ndmin=2)
     except ValueError:
         return None
-    strange = any(not name.strip() or name.startswith("Unnamed: ") or _is_number(name) for name in names)
+    strange = any(not name.strip() or name.startswith("Unnamed: ") or is_number(name) for name in names)
     whole = x.shape[1] == len(names) == len(set(names)) and np.isfinite(x).all()
     return (names, x) if whole and not strange else None
 
@@ -109,7 +109,7 @@ def _read_csv(file, columns, label, weight, separator=None) -> Data:
     found = _numbers(file, separator) if label is None and weight is None and columns != [] else None
     if found is not None:
         names, x = found
-        return _choose(Data(x, names=names), columns)
+        return choose(Data(x, names=names), columns)
     import pandas as pd
 
     form = {"sep": separator, "skipinitialspace": True}
@@ -117,7 +117,7 @@ def _read_csv(file, columns, label, weight, separator=None) -> Data:
         header = pd.read_csv(file, header=None, nrows=1, dtype=str, **form).iloc[0].dropna().str.strip().tolist()
         file.seek(0)
         frame = pd.read_csv(file, low_memory=False, **form)
-        if separator != "," and any(_has_commas(frame[name]) for name in frame):
+        if separator != "," and any(has_commas(frame[name]) for name in frame):
             file.seek(0)
             frame = pd.read_csv(file, low_memory=False, decimal=",", **form)
     except ValueError as error:
@@ -126,7 +126,7 @@ def _read_csv(file, columns, label, weight, separator=None) -> Data:
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:  # pandas would silently rename the second one
         raise InputError(f'the columns must all differ, but "{twice}" is there twice; rename one of them.')
-    if header and all(_is_number(name) for name in header):
+    if header and all(is_number(name) for name in header):
         raise InputError(f"the first line must name the columns, but it is {', '.join(header)}; add a header line.")
     _check_row_names(frame, header)
     return from_frame(frame.rename(columns=str.strip), columns, label, weight)
@@ -189,9 +189,9 @@ def parquet_file(path, columns, label, weight, rows, cells):
             for argument, wanted in (("columns", columns), ("label", [label]), ("weight", [weight])):
                 for name in wanted:
                     if name is not None and name not in schema.names:
-                        raise InputError(f"{path}: {_no_such(argument, name, schema.names)}")
+                        raise InputError(f"{path}: {no_such(argument, name, schema.names)}")
             if not columns:
-                raise InputError(f"{path}: some column must hold numbers, but none of {_listed(schema.names)} does.")
+                raise InputError(f"{path}: some column must hold numbers, but none of {listed(schema.names)} does.")
             wanted = [*columns, *(name for name in (label, weight) if name is not None and name not in columns)]
             for batch in file.iter_batches(batch_size=rows or max(1, cells // len(wanted)), columns=wanted):
                 frame = batch.to_pandas()
@@ -199,35 +199,6 @@ def parquet_file(path, columns, label, weight, rows, cells):
                 yield extra.join(frame[columns].astype(np.float64))
     except pyarrow.ArrowException as error:
         raise InputError(f"{path}: the file cannot be read as Parquet; check what it is.") from error
-
-
-def from_frame(frame, columns, label, weight) -> Data:
-    """The `Data` in a DataFrame whose columns are features, the label and the weight."""
-    frame = frame.rename(columns=str)
-    for argument, wanted in (("columns", columns or ()), ("label", [label]), ("weight", [weight])):
-        for name in wanted:
-            if name is not None and name not in frame.columns:
-                raise _no_such(argument, name, frame.columns)
-    if len(frame) == 0:
-        raise InputError("the file must hold at least one row, but there is only a header; give it some data.")
-    if columns is not None and not columns:
-        raise InputError("columns must name at least one column; leave it out to take every one that holds numbers.")
-    if columns is None:
-        others = [name for name in frame.columns if name not in (label, weight)]
-        columns = [name for name in others if not name.startswith("Unnamed: ") and _has_numbers(frame[name])]
-        comma = next((name for name in others if _has_commas(frame[name])), None)
-        if comma is not None:  # not to be left out as if it held words
-            cell = next(v for v in frame[comma].dropna() if COMMA.fullmatch(v.strip()))
-            raise InputError(
-                f'column "{comma}" holds numbers with commas, such as {cell!r}; write them with a decimal point and '
-                "without separators of thousands, or say which columns to read."
-            )
-    if not columns:
-        raise InputError(
-            f"some column must hold numbers, but none of {_listed(frame.columns)} does; check the separator."
-        )
-    given = {argument: frame[name] for argument, name in (("label", label), ("weight", weight)) if name is not None}
-    return Data(frame[list(columns)], **given)
 
 
 def _read_npz(file, columns, label, weight) -> Data:
@@ -238,9 +209,9 @@ def _read_npz(file, columns, label, weight) -> Data:
         raise InputError("the file cannot be read as NPZ; write it with numpy.savez, without objects.") from error
     for argument, name in (("x", "x"), ("label", label), ("weight", weight)):
         if name is not None and name not in arrays:
-            raise _no_such(argument, name, arrays)
+            raise no_such(argument, name, arrays)
     data = Data(arrays["x"], arrays.get(label or "label"), arrays.get(weight or "weight"), arrays.get("names"))
-    return _choose(data, columns)
+    return choose(data, columns)
 
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -254,7 +225,7 @@ def _read_idx(file, columns, label, weight) -> Data:
     if label is not None:
         with _open(Path(label)) as labels:
             data = Data(data.x, label=_idx_array(labels), names=data.names)
-    return _choose(data, columns)
+    return choose(data, columns)
 
 
 def _idx_array(file) -> np.ndarray:
@@ -275,16 +246,6 @@ def _idx_array(file) -> np.ndarray:
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
-def _choose(data: Data, columns) -> Data:
-    if columns is None:
-        return data
-    for name in columns:
-        if name not in data.names:
-            raise _no_such("columns", name, data.names)
-    x = data.x[:, [data.names.index(name) for name in columns]]
-    return Data(x, data.label, data.weight, columns, data.classes)
-
-
 READERS = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
@@ -293,39 +254,3 @@ READERS = {
     ".idx": _read_idx,
     "-ubyte": _read_idx,
 }
-
-
-def _has_numbers(column) -> bool:
-    """Whether some cell is a number: words among numbers are then an error, never silently left out."""
-    known = column.dropna()
-    return len(known) > 0 if known.dtype.kind in "biuf" else any(map(_is_number, known))
-
-
-COMMA = re.compile(r"[+-]?[\d.,]*\d,\d[\d.,]*%?")
-
-
-def _has_commas(column) -> bool:
-    """Whether the known cells of a column of words all are numbers but for their commas, as 1,5 or 1,234."""
-    known = column.dropna()
-    if known.dtype.kind in "biuf" or len(known) == 0:
-        return False
-    commas = [isinstance(v, str) and COMMA.fullmatch(v.strip()) is not None for v in known]
-    return any(commas) and all(c or _is_number(v) for c, v in zip(commas, known, strict=True))
-
-
-def _is_number(value) -> bool:
-    try:
-        return not math.isnan(float(value))
-    except (TypeError, ValueError):
-        return False
-
-
-def _no_such(argument: str, name: str, names) -> InputError:
-    close = difflib.get_close_matches(str(name), list(names), n=1)
-    hint = f'did you mean "{close[0]}"?' if close else "name one of these."
-    return InputError(f'{argument} must be in the file, but "{name}" is not; it holds {_listed(names)}: {hint}')
-
-
-def _listed(names) -> str:
-    names = [f'"{name}"' for name in names]
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
