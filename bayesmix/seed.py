@@ -6,12 +6,14 @@ from bayesmix.errors import InputError
 
 
 def seed_of(where, seed):
-    """The seed as an int; a fresh one where None was given. `where` names the call in the error.
+    """The seed as an int; a fresh one where None was given, one drawn from it where a NumPy Generator was.
 
-    Raises InputError for anything but a whole number of at least 0.
+    `where` names the call in the error. Raises InputError for anything else but a whole number of at least 0.
     """
     if seed is None:
         return int(np.random.SeedSequence().entropy % 2**32)
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**32))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"{where}(seed=...): expected a whole number of at least 0 or None, got {seed!r}.")
     return int(seed)

@@ -16,6 +16,7 @@ ROWS = (
     ("errors", "agreement"),  # values that everybody may speak of
     ("seed",),
     ("data.data",),
+    ("data.frames",),
     ("data.readers", "data.datasets"),
     ("data.chunks",),
     ("data",),

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from bayesmix.data.data import Data
-from bayesmix.data.readers import from_frame, parquet_file, read_data
+from bayesmix.data.frames import from_frame
+from bayesmix.data.readers import parquet_file, read_data
 from bayesmix.errors import InputError
 
 CELLS = 2**19  # numbers in a chunk that is cut here (4 MiB)

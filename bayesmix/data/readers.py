@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import io
 import math
+import re
 import zlib
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bayesmix.data.data import Data
+from bayesmix.data.frames import choose, from_frame, has_commas, is_number, listed, no_such
 from bayesmix.errors import InputError
 
 
@@ -25,7 +26,8 @@ def read_data(
 ) -> Data:
     """The `Data` in a file; its ending says the format, and each may be gzipped (`.gz`).
 
-    * `.csv`, `.tsv`: a header line, then one line per row; blank cells and `NA` are missing.
+    * `.csv`, `.tsv`: a header line, then one line per row; blank cells and `NA` are missing. A `.csv` whose first
+      line has semicolons or tabs and no comma is separated by these, and may have decimal commas.
     * `.parquet`: a table.
     * `.npz`: arrays `x` and, where present, `label`, `weight` and `names`.
     * `.idx`, `-ubyte`: MNIST's format; images `(n, rows, cols)` become `(n, rows · cols)`.
@@ -85,37 +87,68 @@ def _numbers(file, separator):
     head, _, body = content.partition(b"\n")
     if len(content) > SMALL or not body.strip() or b'"' in content or not head.isascii():
         return None
-    names = [name.lstrip(" ") for name in head.decode().rstrip("\r").split(separator)]
+    names = [name.strip(" ") for name in head.decode().rstrip("\r").split(separator)]
     try:
         x = np.loadtxt(io.BytesIO(body), delimiter=separator, comments=None, ndmin=2)
     except ValueError:
         return None
-    strange = any(not name.strip() or name.startswith("Unnamed: ") or _is_number(name) for name in names)
+    strange = any(not name.strip() or name.startswith("Unnamed: ") or is_number(name) for name in names)
     whole = x.shape[1] == len(names) == len(set(names)) and np.isfinite(x).all()
     return (names, x) if whole and not strange else None
 
 
-def _read_csv(file, columns, label, weight, separator=",") -> Data:
+def _separator(file):
+    """What separates the cells of a .csv file: a comma, or what its first line has instead of one."""
+    line = re.sub(rb'"[^"]*"', b"", file.readline())
+    file.seek(0)
+    return next((mark.decode() for mark in (b",", b";", b"\t") if mark in line), ",")
+
+
+def _read_csv(file, columns, label, weight, separator=None) -> Data:
+    separator = separator or _separator(file)
     found = _numbers(file, separator) if label is None and weight is None and columns != [] else None
     if found is not None:
         names, x = found
-        return _choose(Data(x, names=names), columns)
+        return choose(Data(x, names=names), columns)
     import pandas as pd
 
     form = {"sep": separator, "skipinitialspace": True}
     try:
-        header = pd.read_csv(file, header=None, nrows=1, dtype=str, **form).iloc[0].dropna().tolist()
+        header = pd.read_csv(file, header=None, nrows=1, dtype=str, **form).iloc[0].dropna().str.strip().tolist()
         file.seek(0)
         frame = pd.read_csv(file, low_memory=False, **form)
+        if separator != "," and any(has_commas(frame[name]) for name in frame):
+            file.seek(0)
+            frame = pd.read_csv(file, low_memory=False, decimal=",", **form)
     except ValueError as error:
         reason = str(error).strip().rstrip(".")
         raise InputError(f"the file cannot be read as a table ({reason}); check its lines and separators.") from error
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:  # pandas would silently rename the second one
         raise InputError(f'the columns must all differ, but "{twice}" is there twice; rename one of them.')
-    if header and all(_is_number(name) for name in header):
+    if header and all(is_number(name) for name in header):
         raise InputError(f"the first line must name the columns, but it is {', '.join(header)}; add a header line.")
-    return from_frame(frame, columns, label, weight)
+    _check_row_names(frame, header)
+    return from_frame(frame.rename(columns=str.strip), columns, label, weight)
+
+
+def _check_row_names(frame, header):
+    """Refuse rows with more cells than the header names, unless the first one is a row's name, as R writes it.
+
+    Decimal commas look so too, and pandas would take the whole parts for names.
+    """
+    import pandas as pd
+
+    if frame.index.equals(pd.RangeIndex(len(frame))):
+        return
+    named = frame.index.nlevels == 1 and len(header) > 1
+    if named and frame.index.dtype.kind in "biuf":
+        named = any(np.array_equal(frame.index, np.arange(len(frame)) + first) for first in (0, 1))
+    if not named:
+        raise InputError(
+            f"each line must have one cell for each of the {len(header)} columns that the first line names, but there "
+            "are more; name all columns, and write numbers with a decimal point, or separate cells by semicolons."
+        )
 
 
 def _read_tsv(file, columns, label, weight) -> Data:
@@ -156,9 +189,9 @@ def parquet_file(path, columns, label, weight, rows, cells):
             for argument, wanted in (("columns", columns), ("label", [label]), ("weight", [weight])):
                 for name in wanted:
                     if name is not None and name not in schema.names:
-                        raise InputError(f"{path}: {_no_such(argument, name, schema.names)}")
+                        raise InputError(f"{path}: {no_such(argument, name, schema.names)}")
             if not columns:
-                raise InputError(f"{path}: some column must hold numbers, but none of {_listed(schema.names)} does.")
+                raise InputError(f"{path}: some column must hold numbers, but none of {listed(schema.names)} does.")
             wanted = [*columns, *(name for name in (label, weight) if name is not None and name not in columns)]
             for batch in file.iter_batches(batch_size=rows or max(1, cells // len(wanted)), columns=wanted):
                 frame = batch.to_pandas()
@@ -166,26 +199,6 @@ def parquet_file(path, columns, label, weight, rows, cells):
                 yield extra.join(frame[columns].astype(np.float64))
     except pyarrow.ArrowException as error:
         raise InputError(f"{path}: the file cannot be read as Parquet; check what it is.") from error
-
-
-def from_frame(frame, columns, label, weight) -> Data:
-    """The `Data` in a DataFrame whose columns are features, the label and the weight."""
-    frame = frame.rename(columns=str)
-    for argument, wanted in (("columns", columns or ()), ("label", [label]), ("weight", [weight])):
-        for name in wanted:
-            if name is not None and name not in frame.columns:
-                raise _no_such(argument, name, frame.columns)
-    if len(frame) == 0:
-        raise InputError("the file must hold at least one row, but there is only a header; give it some data.")
-    if columns is None:
-        others = [name for name in frame.columns if name not in (label, weight)]
-        columns = [name for name in others if not name.startswith("Unnamed: ") and _has_numbers(frame[name])]
-    if not columns:
-        raise InputError(
-            f"some column must hold numbers, but none of {_listed(frame.columns)} does; check the separator."
-        )
-    given = {argument: frame[name] for argument, name in (("label", label), ("weight", weight)) if name is not None}
-    return Data(frame[list(columns)], **given)
 
 
 def _read_npz(file, columns, label, weight) -> Data:
@@ -196,9 +209,9 @@ def _read_npz(file, columns, label, weight) -> Data:
         raise InputError("the file cannot be read as NPZ; write it with numpy.savez, without objects.") from error
     for argument, name in (("x", "x"), ("label", label), ("weight", weight)):
         if name is not None and name not in arrays:
-            raise _no_such(argument, name, arrays)
+            raise no_such(argument, name, arrays)
     data = Data(arrays["x"], arrays.get(label or "label"), arrays.get(weight or "weight"), arrays.get("names"))
-    return _choose(data, columns)
+    return choose(data, columns)
 
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -211,7 +224,7 @@ def _read_idx(file, columns, label, weight) -> Data:
     if label is not None:
         with _open(Path(label)) as labels:
             known = _idx_array(labels)
-    return _choose(Data(x.reshape(len(x), math.prod(x.shape[1:])), label=known), columns)
+    return choose(Data(x.reshape(len(x), math.prod(x.shape[1:])), label=known), columns)
 
 
 def _idx_array(file) -> np.ndarray:
@@ -232,16 +245,6 @@ def _idx_array(file) -> np.ndarray:
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
-def _choose(data: Data, columns) -> Data:
-    if columns is None:
-        return data
-    for name in columns:
-        if name not in data.names:
-            raise _no_such("columns", name, data.names)
-    x = data.x[:, [data.names.index(name) for name in columns]]
-    return Data(x, data.label, data.weight, columns, data.classes)
-
-
 READERS = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
@@ -250,27 +253,3 @@ READERS = {
     ".idx": _read_idx,
     "-ubyte": _read_idx,
 }
-
-
-def _has_numbers(column) -> bool:
-    """Whether some cell is a number: words among numbers are then an error, never silently left out."""
-    known = column.dropna()
-    return len(known) > 0 if known.dtype.kind in "biuf" else any(map(_is_number, known))
-
-
-def _is_number(value) -> bool:
-    try:
-        return not math.isnan(float(value))
-    except (TypeError, ValueError):
-        return False
-
-
-def _no_such(argument: str, name: str, names) -> InputError:
-    close = difflib.get_close_matches(str(name), list(names), n=1)
-    hint = f'did you mean "{close[0]}"?' if close else "name one of these."
-    return InputError(f'{argument} must be in the file, but "{name}" is not; it holds {_listed(names)}: {hint}')
-
-
-def _listed(names) -> str:
-    names = [f'"{name}"' for name in names]
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -25,6 +25,8 @@ def resolve(start, model, data):
         for name, shape in wanted.items():
             if name not in theta:
                 raise InputError(f"fit_em(start=theta): the field {name!r} is missing; expected {list(wanted)}.")
+            if data.d == 1 and np.shape(theta[name]) == shape[:-1] and len(shape) == 2:
+                theta = {**theta, name: np.reshape(theta[name], shape)}  # (K,), as hyperparameters may be given
             if np.shape(theta[name]) != shape:
                 raise InputError(
                     f"fit_em(start=theta): expected {name!r} of shape {shape}, got {np.shape(theta[name])}."
@@ -34,6 +36,10 @@ def resolve(start, model, data):
             raise InputError("fit_em(start=theta): the log prior there is -inf; start inside the constraints.")
         return theta
     array = np.asarray(theta)
+    if array.dtype == bool:
+        array = array.astype(np.int64)
+    if array.shape == (data.n, K) and np.issubdtype(array.dtype, np.integer):
+        array = array.astype(np.float64)  # one-hot
     if array.shape == (data.n,) and np.issubdtype(array.dtype, np.integer):
         if array.min() < 0 or array.max() >= K:
             raise InputError(f"fit_em(start=labels): expected labels in 0..{K - 1}, got {array.min()}..{array.max()}.")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bayesmix.agreement import compare
+from bayesmix.data.data import Data
 from bayesmix.em.fit_em import oracle
 from bayesmix.em.kernel import Problem
 from bayesmix.seed import seed_of
@@ -16,7 +17,7 @@ def certificate(model, data, draws=200, seed=0, mode=None):
     climbs, through its transforms but without their Jacobians; PyMC's own distributions for x.
 
     Args:
-        model: a `Mixture`. data: a `Data`.
+        model: a `Mixture`. data: a `Data`, or anything that `Data(x)` takes.
         draws: number of prior draws that obey the constraints (Flat fields: a data-scaled prior).
         seed: of the prior draws.
         mode: PyTensor mode that evaluates the PyMC readings; left out, the graphs are evaluated as they are written,
@@ -25,8 +26,10 @@ def certificate(model, data, draws=200, seed=0, mode=None):
     Returns:
         Certificate, with `.max_error`, `.terms`, `.ok`.
     """
+    data = data if isinstance(data, Data) else Data(data)
     model = model.resolve(data)
-    rng = np.random.default_rng(seed_of("certificate", seed))
+    seed = seed_of("certificate", seed)
+    rng = np.random.default_rng(seed)
     thetas = [model.draw_prior(rng, data.d) for _ in range(draws)]
     return compare(readings(model, data, thetas, mode), seed)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayesmix.data.data import Data
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
 from bayesmix.mcmc import missing
@@ -30,7 +31,7 @@ def to_pymc(mixture, data, latent="marginal"):
 
     Args:
         mixture: a `Mixture`.
-        data: a `Data`.
+        data: a `Data`, or anything that `Data(x)` takes.
         latent: "marginal", or "explicit" for the textbook model with a `pm.Categorical` allocation of every
             row (`bayesmix.mcmc.explicit`): the same posterior of theta, hundreds of times dearer, for small data.
 
@@ -39,6 +40,7 @@ def to_pymc(mixture, data, latent="marginal"):
     """
     if latent not in ("marginal", "explicit"):
         raise InputError(f'to_pymc(latent={latent!r}): expected "marginal" or "explicit".')
+    data = data if isinstance(data, Data) else Data(data)
     if latent == "explicit":
         return explicit_model(mixture, data)
     mixture = mixture.resolve(data)

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.constraints import Constraint
 from bayesmix.spec.coordinates import Coordinates
@@ -168,8 +169,10 @@ class Mixture(Meeting, Symmetry, Coordinates):
     def log_posterior(self, data, theta):
         """The log posterior as a dict of named terms, all constants kept, no Jacobian; its sum is the objective.
 
-        theta: dict of arrays, component axis first. The term `x` is the row-weighted log likelihood.
+        data: a `Data`, or anything that `Data(x)` takes. theta: dict of arrays, component axis first. The term `x`
+        is the row-weighted log likelihood.
         """
+        data = data if isinstance(data, Data) else Data(data)
         model = self.resolve(data)
         rows = logsumexp(model.log_joint(data.x, theta, model.log_label(data)), axis=1)
         return {**model.log_prior(theta), "x": float(data.row_weight @ rows)}

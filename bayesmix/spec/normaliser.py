@@ -23,6 +23,10 @@ DRAWS = 50_000  # prior draws where there is no closed form
 REACH, FINE = 9.0, 100  # quadrature: standard deviations to either side, points per standard deviation
 GRID, NODES = 400, 100  # points of log t, and of the integral at each
 FEATURES = 64  # features up to which `features` looks
+UNSETTLED = (
+    "Mixture.log_normaliser: the specification leaves names or priors to the data; take that of "
+    "mixture.resolve(data) or of a fit."
+)
 
 
 def log_normaliser(mixture, d, seed=0, draws=DRAWS):
@@ -46,6 +50,8 @@ def log_normaliser(mixture, d, seed=0, draws=DRAWS):
         if exact is not None:
             value += exact
             continue
+        if any(isinstance(j, str) for j in _columns(constraints)):
+            raise InputError(UNSETTLED)
         rng = np.random.default_rng(seed)
         log_f = np.empty(draws)
         for i in range(draws):
@@ -63,22 +69,24 @@ def log_normaliser(mixture, d, seed=0, draws=DRAWS):
 def features(mixture):
     """The smallest number of features that a specification allows: what its constraints and its priors name.
 
-    Raises InputError if it still has choices that only data settle.
+    A column that is named may be any. Raises InputError if it still has priors that only data settle.
     """
-    named = [c.by for c in mixture.constraints if isinstance(c, Order) and c.field != "weight" and c.by is not None]
-    first = [by[0] if isinstance(by, tuple) else by for by in named]
+    known = [j + 1 for j in _columns(mixture.constraints) if not isinstance(j, str)]
     left_out = any(isinstance(p.prior, FromData) for p in mixture.parameters.values())
-    if not left_out and not any(isinstance(j, str) for j in first):
-        for d in range(max([1, mixture.family.least_columns, *(j + 1 for j in first)]), FEATURES + 1):
+    if not left_out:
+        for d in range(max([1, mixture.family.least_columns, *known]), FEATURES + 1):
             try:
                 mixture.draw_unconstrained(np.random.default_rng(0), d)
             except (ValueError, IndexError):  # arrays of another width
                 continue
             return d
-    raise InputError(
-        "Mixture.log_normaliser: the specification leaves names or priors to the data; take that of "
-        "mixture.resolve(data) or of a fit."
-    )
+    raise InputError(UNSETTLED)
+
+
+def _columns(constraints):
+    """The columns, as numbers or names, by which orders on the family's fields go."""
+    by = [c.by for c in constraints if isinstance(c, Order) and c.field != "weight" and c.by is not None]
+    return [b[0] if isinstance(b, tuple) else b for b in by]
 
 
 def _exact(mixture, constraints, d):

@@ -182,7 +182,39 @@ def test_a_column_of_words(write):
     refused(path, 'column "sex"', "row 0", "'M'", columns=["weight", "sex"])
     typo = write("a,b\n1,2\n2,3o\n3,4\n", "typo.csv")
     refused(typo, 'column "b"', "row 1 (counted from 0)", "'3o'")  # never silently left out
-    refused(write("a;b\n1;2\n", "semicolon.csv"), "some column must hold numbers", '"a;b"', "separator")
+    refused(write("a|b\n1|2\n", "pipes.csv"), "some column must hold numbers", '"a|b"', "separator")
+    refused(path, "columns must name at least one column", columns=[])
+
+
+SPREADSHEETS = {
+    "semicolons": "a;b;who\n1;2.5;x\n3;4;y\n",
+    "decimal commas": "a;b;who\n1;2,5;x\n3;4,0;y\n",
+    "tabs": "a\tb\twho\n1\t2.5\tx\n3\t4\ty\n",
+    "a comma in a quoted name": '"a";b;"who, then"\n1;2,5;x\n3;4;y\n',
+    "blanks about names": "a , b ,who\n1,2.5,x\n3,4,y\n",
+    "names of rows, as R writes them": '"a","b","who"\n"1",1,2.5,x\n"2",3,4,y\n',
+}
+
+
+@pytest.mark.parametrize("form", SPREADSHEETS)
+def test_tables_of_spreadsheets(write, form):
+    data = read_data(write(SPREADSHEETS[form]))
+    assert data.x.tolist() == [[1, 2.5], [3, 4]] and data.names == ("a", "b")
+
+
+def test_numbers_alone_separated_by_semicolons(write):
+    """The path that does not wait for pandas."""
+    assert read_data(write("a;b\n1;2.5\n3;4\n")).x.tolist() == [[1, 2.5], [3, 4]]
+
+
+def test_numbers_with_commas_are_not_words(write):
+    """A column of 1,234 is not left out in silence, and no whole part of 1,5 is taken for the name of a row."""
+    refused(write('a,b\n"1,234",2\n"3,000",4\n'), 'column "a" holds numbers with commas', "'1,234'")
+    refused(write("a;b\n1.234,5;2\n3.000,1;4\n"), 'column "a" holds numbers with commas', "'1.234,5'")
+    for text in ("a\n1,5\n2,7\n3,1\n", "a,b\n1,5,2,5\n3,5,4,5\n", "a,b\n1,5,2\n3,4,7\n"):
+        refused(write(text), "each line must have one cell for each", "decimal point")
+    assert read_data(write('a,who\n1,"3,4"\n2,Ann\n'), columns="a").names == ("a",)
+    assert read_data(write('a,who\n1,"3,4"\n2,Ann\n')).names == ("a",)  # words after all
 
 
 def test_what_data_refuses_names_the_file(write):

@@ -308,6 +308,16 @@ def test_the_mixture_knows_its_prior_mass():
         bm.Mixture(bm.Gaussian(), 2, constraints=bm.Order("mean")).log_normaliser  # noqa: B018
 
 
+def test_the_prior_mass_where_a_column_is_named():
+    """Of exchangeable components any column gives 1/K!; of others the mass depends on which one it is."""
+    both = (bm.Order("mean", by="waiting"), bm.MinWeight(0.1))
+    family = bm.MvGaussian(mean=bm.Normal([3.5, 70], [1, 15]), cov=bm.InverseWishart(4, [[0.4, 0], [0, 80]]))
+    assert bm.Mixture(family, 3, constraints=both).log_normaliser == pytest.approx(2 * np.log(0.7) - np.log(6))
+    unlike = bm.Gaussian(mean=bm.Normal([[0, 0], [1, 5]], 1), var=bm.Fixed(1))
+    with pytest.raises(bm.InputError, match="leaves names or priors to the data"):
+        bm.Mixture(unlike, 2, constraints=both).log_normaliser  # noqa: B018
+
+
 def test_prior_mass_by_draws():
     """A soft order has no closed form here; the same of far-apart means is nearly certain."""
     soft = bm.Order("mean", enforce="soft", width=0.5)

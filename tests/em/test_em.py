@@ -278,6 +278,28 @@ def test_a_start_is_where_it_begins():
     assert fit.runs[0].trace[0, 0] == pytest.approx(first, rel=1e-12)
 
 
+def test_starts_in_other_clothes():
+    """One-hot whole numbers, a mask, and fields (K,) where there is one feature: the same climbs."""
+    x, z = blobs()
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(2, 5), var=bm.InverseGamma(2, 1)), 2)
+    plain = bm.fit_em(model, x, start=z, seed=0).runs[0].trace
+    for start in (np.eye(2, dtype=int)[z], z == 1, z.tolist()):
+        np.testing.assert_allclose(bm.fit_em(model, x, start=start, seed=0).runs[0].trace, plain, rtol=1e-12)
+    short = {"weight": [0.5, 0.5], "mean": [0.0, 4.0], "var": [1.0, 2.0]}
+    full = {name: np.reshape(value, (2, 1) if name != "weight" else 2) for name, value in short.items()}
+    a, b = (bm.fit_em(model, x[:, 0], start=theta, seed=0) for theta in (short, full))
+    np.testing.assert_array_equal(a.runs[0].trace, b.runs[0].trace)
+
+
+def test_a_generator_is_a_seed():
+    """It gives one whole number, which is recorded and repeats the fit."""
+    x, _ = blobs()
+    a = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), x, restarts=2, start="rows", seed=np.random.default_rng(5))
+    b = bm.fit_em(a.mixture, x, restarts=2, start="rows", seed=a.settings["seed"])
+    assert isinstance(a.settings["seed"], int) and a.settings["seed"] == np.random.default_rng(5).integers(2**32)
+    assert all(np.array_equal(r.trace, s.trace) for r, s in zip(a.runs, b.runs, strict=True))
+
+
 @pytest.mark.parametrize(
     "start,words",
     [

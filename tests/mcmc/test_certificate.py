@@ -22,6 +22,14 @@ def test_all_readings_give_one_number(case):
     assert "x" in found.terms
 
 
+def test_rows_need_not_be_a_data():
+    """An array stands for `bm.Data(array)`, at this door as at `fit_em`'s."""
+    x, model = np.array([0.0, 0.5, 4.0]), bm.Mixture(bm.Gaussian(mean=bm.Normal(1, 3), sd=bm.Fixed(1.0)), 2)
+    assert certificate(model, x, draws=3, seed=1).ok
+    theta = model.resolve(bm.Data(x)).draw_prior(np.random.default_rng(0), 1)
+    assert model.log_posterior(x, theta) == model.log_posterior(bm.Data(x), theta)
+
+
 @pytest.mark.certify
 @pytest.mark.parametrize("case", cases.all_cases(), ids=cases.name)
 def test_all_readings_give_one_number_on_the_whole_product(case):
