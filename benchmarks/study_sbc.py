@@ -108,7 +108,8 @@ draws must be uniform. `p` is the smallest p-value over all quantities and both 
 the simultaneous ECDF test of Säilynoja, Bürkner & Vehtari 2022), times their number; below 0.01 a case counts as
 not calibrated. For each quantity: mean relative rank (0.5 when calibrated) and the smaller of its two p-values.
 The controls draw theta from another prior than the model believes, and must be found out; the milder one only just is.
-{f"Not run here: {left}." if left else ""}
+{f"Not run here: {left}." if left else "All cases were run."}
+
 | case | sampler | verdict | p | quantities |
 |---|---|---|---|---|
 {ordered}
