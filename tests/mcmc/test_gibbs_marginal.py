@@ -184,6 +184,24 @@ def test_it_is_taken_where_groups_overlap_and_left_where_they_do_not():
     assert "marginal_accepted" not in apart.tree["sample_stats"]
 
 
+def test_what_the_importance_weights_promise_is_tried(monkeypatch):
+    """Two features: for some seeds the weights promise an acceptance of .1 and more, where chains have .002."""
+    rng, noise = np.random.default_rng(0), np.random.default_rng(1)
+    x = 0.5 * (rng.normal(scale=3, size=(2, 2))[rng.integers(2, size=300)] + rng.normal(size=(300, 2)))
+    x += noise.normal(size=x.shape)
+    family = bm.MvGaussian(mean=bm.Normal(0, 2), cov=bm.InverseWishart(4, 0.5 * np.eye(2)))
+    data = bm.Data((x - x.mean(axis=0)) / x.std(axis=0))
+    model = bm.Mixture(family, 2, weight=bm.Dirichlet(2.0)).resolve(data)
+    whole, optimum = Whole.of(Problem.of(model, data)), bm.fit_em(model, data, seed=0).optima[0]
+
+    def decided():
+        return [proposal.marginal(whole, optimum, np.random.default_rng(seed))[1][:3] for seed in (1, 2, 4)]
+
+    assert decided() == ["no:"] * 3
+    monkeypatch.setattr(proposal, "moved", lambda *_: 1.0)  # negative control: the weights alone
+    assert decided().count("yes") >= 2
+
+
 @pytest.mark.certify
 def test_effective_draws_where_groups_overlap():
     """The chains' means of the smaller weight scatter at most .6 as much, as with three times the draws."""
