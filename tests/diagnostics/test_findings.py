@@ -3,11 +3,13 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_checks import evidence, optimum
 
 import bayesmix as bm
 from bayesmix.diagnostics.checks.above_the_map import above_the_map
+from bayesmix.diagnostics.checks.convergence import convergence
 from bayesmix.diagnostics.checks.divergences import divergences
 from bayesmix.diagnostics.checks.order import order
 from bayesmix.diagnostics.checks.order_binds import order_binds
@@ -29,6 +31,17 @@ def test_a_climb_that_ends_above_the_census(met, expected):
     found = above_the_map(SimpleNamespace(sampled=True, fit=fit, matching=climbed))
     assert said(found) == expected
     assert ("climbs to an optimum 2 above" in found.sentence) is (met > 0)
+
+
+@pytest.mark.parametrize("slow,verdict", [(True, "not converged"), (False, None)])
+def test_chains_too_slow_to_differ_by_their_own_errors(slow, verdict):
+    """Four random walks: each has so few effective draws that five Monte Carlo errors hide any distance, R-hat not."""
+    noise = np.random.default_rng(2).normal(size=(4, 400))
+    state = evidence(np.zeros((4, 40), dtype=int), [1.0])
+    state.invariants = {"log posterior": noise.cumsum(axis=1) if slow else noise}
+    state.table = pd.DataFrame({"kind": ["invariant"]})
+    found = convergence(state)
+    assert found.verdict == verdict and found.sentence.startswith("R-hat") is slow
 
 
 @pytest.mark.parametrize("enforce,level", [("potential", "note"), ("transform", "warning")])
