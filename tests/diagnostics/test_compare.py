@@ -8,6 +8,7 @@ import pytest
 import bayesmix as bm
 from bayesmix.diagnostics.compare import adjusted_rand
 from bayesmix.report import words
+from bayesmix.tree import scalars
 from diagnosis_bench.chains import around, packed, renamed
 
 
@@ -53,6 +54,38 @@ def test_a_draw_above_the_map_is_a_failure_of_em(em, mcmc):
     assert table.attrs["em_failed"] and table.attrs["log_posterior_gap"] < 0
     assert any("EM failed" in s for s in words.comparison_sentences(table))
     assert not any("EM failed" in s for s in words.comparison_sentences(bm.compare(em, mcmc)))
+
+
+def test_every_column_by_hand(em, mcmc):
+    table = bm.compare(em, mcmc)
+    for name, draws in scalars(mcmc.mixture, mcmc.data, mcmc.relabelled).items():
+        row, v = table.loc[name], np.sort(draws.ravel())
+        assert row["mean"] == pytest.approx(v.sum() / 2000)
+        assert row["sd"] == pytest.approx(np.sqrt(((v - v.sum() / 2000) ** 2).sum() / 1999))
+        for column, at in (("5%", 100), ("95%", 1900)):  # between its neighbours in the order
+            assert v[at - 1] <= row[column] <= v[at]
+        assert row["percentile"] == pytest.approx(np.searchsorted(v, row["MAP"]) / 20)
+
+
+def test_every_number_of_the_whole_by_hand(em, mcmc):
+    """Draws of which every third has the two components the wrong way round, so that rows move and EM is too sure."""
+    turned = {n: v.copy() for n, v in mcmc.draws.items()}
+    turned["mean"][:, ::3] = turned["mean"][:, ::3, ::-1] + 2.0
+    doubtful = replace(mcmc, draws=turned, groups={n: v for n, v in mcmc.groups.items() if n != "allocation"})
+    rows, known = bm.compare_rows(em, doubtful), bm.compare(em, doubtful).attrs
+    assert known["log_posterior_gap"] == pytest.approx(em.log_posterior - mcmc.log_posteriors.max())
+    assert known["log_posterior_gap_mean"] == pytest.approx(em.log_posterior - mcmc.log_posteriors.mean())
+    posterior, names = doubtful.predict_proba(), list(doubtful.class_names)
+    of_em, of_mcmc = ([names.index(c) for c in rows[engine]] for engine in ("EM", "MCMC"))
+    assert np.allclose(rows["EM probability"], em.predict_proba().max(axis=1))
+    assert np.allclose(rows["posterior probability"], posterior[np.arange(150), of_em])
+    assert np.array_equal(of_mcmc, posterior.argmax(axis=1))
+    moved = np.flatnonzero((rows["EM"] != rows["MCMC"]).to_numpy())
+    assert 0 < known["rows_moved"] == len(moved) < 150 and known["moved"] == moved[:20].tolist()
+    assert known["classification_agreement"] == pytest.approx(1 - len(moved) / 150)
+    assert known["adjusted_rand"] == pytest.approx(adjusted_rand(rows["EM"].to_numpy(), rows["MCMC"].to_numpy()))
+    too_sure = (rows["EM probability"] >= 0.95) & (rows["posterior probability"] < 0.8)
+    assert 0 < known["overconfident"] == too_sure.sum()
 
 
 def test_row_by_row(em, mcmc):

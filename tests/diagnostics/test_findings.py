@@ -1,18 +1,25 @@
 """Findings that say something without changing the verdict, each beside the evidence on which it is silent."""
 
+import ast
+import inspect
+import pkgutil
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_checks import evidence, optimum
 
 import bayesmix as bm
+from bayesmix.diagnostics import checks
 from bayesmix.diagnostics.checks.above_the_map import above_the_map
+from bayesmix.diagnostics.checks.convergence import convergence
 from bayesmix.diagnostics.checks.divergences import divergences
 from bayesmix.diagnostics.checks.order import order
 from bayesmix.diagnostics.checks.order_binds import order_binds
 from bayesmix.diagnostics.checks.unvisited import unvisited
 from bayesmix.diagnostics.evidence import Evidence
+from bayesmix.diagnostics.findings import CHECKS
 from diagnosis_bench.chains import gibbs
 
 
@@ -29,6 +36,17 @@ def test_a_climb_that_ends_above_the_census(met, expected):
     found = above_the_map(SimpleNamespace(sampled=True, fit=fit, matching=climbed))
     assert said(found) == expected
     assert ("climbs to an optimum 2 above" in found.sentence) is (met > 0)
+
+
+@pytest.mark.parametrize("slow,verdict", [(True, "not converged"), (False, None)])
+def test_chains_too_slow_to_differ_by_their_own_errors(slow, verdict):
+    """Four random walks: each has so few effective draws that five Monte Carlo errors hide any distance, R-hat not."""
+    noise = np.random.default_rng(2).normal(size=(4, 400))
+    state = evidence(np.zeros((4, 40), dtype=int), [1.0])
+    state.invariants = {"log posterior": noise.cumsum(axis=1) if slow else noise}
+    state.table = pd.DataFrame({"kind": ["invariant"]})
+    found = convergence(state)
+    assert found.verdict == verdict and found.sentence.startswith("R-hat") is slow
 
 
 @pytest.mark.parametrize("enforce,level", [("potential", "note"), ("transform", "warning")])
@@ -65,6 +83,18 @@ def test_an_order_that_trims_a_tail(shift, expected):
     assert found is None or "trims a tail" in found.sentence
 
 
+@pytest.mark.parametrize("centre,expected", [(0.5, ("note", None)), (5.0, None)])
+def test_an_order_that_only_chooses_among_names(centre, expected):
+    """Exchangeable components half a standard deviation apart, or five: beyond the order they are the same two."""
+    gap = np.abs(centre + np.random.default_rng(0).normal(size=(4, 40)))
+    model = bm.Mixture(bm.Gaussian(), 2, constraints=(bm.Order("mean"),))
+    fit = SimpleNamespace(mixture=model, theta=lambda c, s, relabelled: {"mean": np.array([[0.0], [gap[c, s]]])})
+    problem = SimpleNamespace(mixture=model, blocks_of_components=((0, 1),))
+    found = order_binds(SimpleNamespace(sampled=True, fit=fit, problem=problem, some=list(np.ndindex(4, 40))))
+    assert said(found) == expected
+    assert found is None or "each other's names" in found.sentence
+
+
 @pytest.mark.parametrize("height,level", [(1.0, "note"), (-1.0, "good")])
 def test_a_light_optimum_without_a_chain(height, level):
     """A hundredth of a percent of the mass: higher than what was visited, which is worth a word, or lower."""
@@ -73,3 +103,11 @@ def test_a_light_optimum_without_a_chain(height, level):
     found = unvisited(state)
     assert said(found) == (level, None)
     assert ("is higher than every optimum" in found.sentence) is (level == "note")
+
+
+def test_every_file_of_checks_is_registered():
+    """Each is imported by its package, which is what registers it, and holds one check."""
+    files = {m.name for m in pkgutil.iter_modules(checks.__path__)}
+    imported = [n for n in ast.walk(ast.parse(inspect.getsource(checks))) if isinstance(n, ast.ImportFrom)]
+    assert {alias.name for n in imported for alias in n.names} == files
+    assert sorted(c.__module__ for c in CHECKS) == sorted(f"{checks.__name__}.{name}" for name in files)
