@@ -56,8 +56,7 @@ class Whole:
     @property
     def rows(self):
         """The columns of x and the labels, as the compiled code takes them."""
-        from bayesmix.em.fused import NONE_2D
-        from bayesmix.em.fused import fixed
+        from bayesmix.em.fused import NONE_2D, fixed
 
         label = NONE_2D if self.problem.log_label is None else self.problem.log_label
         return fixed(self.problem.columns), fixed(label)
