@@ -22,7 +22,7 @@ def part(function=None, *, fastmath=False):
 
 
 def inlined(function):
-    """A compiled function that is written into its one caller: glue, whose parts would be compiled twice otherwise."""
+    """A compiled function that is written into its callers: glue, whose parts would be compiled once more otherwise."""
     return njit(inline="always")(function)
 
 
