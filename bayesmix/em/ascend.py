@@ -65,6 +65,24 @@ def room_of(it, memory):
 
 
 @part
+def moved(new, old, size, least):
+    """Largest change of an entry relative to the largest entry (or `least`), as in `engine.change`; old becomes new."""
+    largest, step = least, 0.0
+    for i in range(size):
+        largest = max(largest, abs(new[i]))
+        step = max(step, abs(new[i] - old[i]))
+        old[i] = new[i]
+    return step / largest if largest > 0 else 0.0
+
+
+@part
+def copy(new, old, size):
+    """new becomes old."""
+    for i in range(size):
+        new[i] = old[i]
+
+
+@part
 def maximise(it, stats, weight, mean, scale, room):
     """The M-step, in place; False where care is needed."""
     for k in range(it.K):

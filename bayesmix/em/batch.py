@@ -118,7 +118,7 @@ class Batch:
         plain_case = self.problem.log_label is None and not self.problem.mixture.idle
         if not (isinstance(start, str) and start == "kmeans++" and plain_case):
             return [starts.draw(start, self.problem, np.random.default_rng(child)) for child in children]
-        from bayesmix.em import begin, loop
+        from bayesmix.em.begin import Starts
 
         problem, K = self.problem, self.problem.mixture.components
         n, count, every = len(problem.x), len(children), np.arange(K)
@@ -127,12 +127,12 @@ class Batch:
             rng = np.random.default_rng(child)
             orders[i], firsts[i], us[i, 1:] = rng.permutation(every), rng.integers(n), rng.random(K - 1)
         weight, mean, scale = (np.repeat(a, count, axis=0) for a in self._stacked([problem.outward(problem.central)]))
-        sound, (x, _, row_weight) = np.empty(count, dtype=np.bool_), self.rows
-        begin.begins(self.kind, x, row_weight, self.belief, problem.column_sd, orders, firsts, us, weight, mean, scale,
-                     sound, np.empty(n), np.empty(n, dtype=np.int64), loop.Memory.of(*self.sizes))  # fmt: skip
+        _, _, ends = self._compiled(
+            Starts(problem.column_sd, orders, firsts, us), (weight, mean, scale), np.ones(1), 0, 0.0
+        )
         return [
-            theta if good else starts.draw(start, problem, np.random.default_rng(child))
-            for theta, good, child in zip(self._thetas(weight, mean, scale), sound, children, strict=True)
+            starts.draw(start, problem, np.random.default_rng(child)) if end == CARE else theta
+            for theta, end, child in zip(self._thetas(weight, mean, scale), ends[:, 0], children, strict=True)
         ]
 
     def _stacked(self, thetas):
@@ -147,11 +147,6 @@ class Batch:
         for i in range(len(weight)):
             theta = {name: lines[name][i].copy() for name in self.problem.mixture.parameters}
             yield {**theta, **self.problem.constants}
-
-    @property
-    def sizes(self):
-        """K, d, F."""
-        return self.problem.mixture.components, self.problem.x.shape[1], self.problem.feature_count
 
     @cached_property
     def centre(self):
@@ -189,20 +184,28 @@ class Batch:
 
     def _together(self, thetas, betas, max_iter, tol):
         """(theta, trace, counts, end) of each climb."""
+        from bayesmix.em.begin import NONE
+
+        weight, mean, scale = self._stacked(thetas)
+        trace, counts, ends = self._compiled(NONE, (weight, mean, scale), betas, max_iter, tol)
+        for i, theta in enumerate(self._thetas(weight, mean, scale)):
+            yield theta, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
+
+    def _compiled(self, begin, theta, betas, max_iter, tol):
+        """`loop.climbs` on all threads, theta in place: (trace, counts, ends) of each climb."""
         from bayesmix.em import fused, loop
 
-        count = len(thetas)
-        weight, mean, scale = self._stacked(thetas)
-        trace, counts, ends = np.empty((count, max_iter + 1, 2)), np.empty(weight.shape), np.empty((count, 3))
+        count, max_iter = len(theta[0]), int(max_iter)
+        trace, counts, ends = np.empty((count, max_iter + 1, 2)), np.empty(theta[0].shape), np.empty((count, 3))
         step = min(fused.threads(), count)
 
         def work(first):
-            loop.climbs(self.kind, *self.rows, self.belief, self.centre, betas, max_iter, float(tol), first, step,
-                        weight, mean, scale, trace, counts, ends, loop.Memory.of(*self.sizes))  # fmt: skip
+            memory = loop.Memory.of(len(self.problem.x), *theta[1].shape[1:], self.problem.feature_count)
+            loop.climbs(self.kind, *self.rows, self.belief, self.centre, begin, betas, max_iter, float(tol), first,
+                        step, *theta, trace, counts, ends, memory)  # fmt: skip
 
         rest = [plain.pool(os.getpid()).submit(work, first) for first in range(1, step)]
         work(0)
         for one in rest:
             one.result()
-        for i, theta in enumerate(self._thetas(weight, mean, scale)):
-            yield theta, trace[i, : int(ends[i, 1]) + 1].copy(), counts[i], ends[i]
+        return trace, counts, ends

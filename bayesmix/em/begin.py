@@ -4,15 +4,28 @@ The random numbers are drawn as there, so that a start is the same whichever of 
 needs care (rows that coincide, a component without rows or too narrow) the start is left to `starts.draw`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 
-from bayesmix.em.ascend import maximise, room_of
-from bayesmix.em.belief import FULL, dress, inner
-from bayesmix.em.loop import copy, moved
-from bayesmix.em.vector import after, part, pointer
+from bayesmix.em.ascend import copy, maximise, moved
+from bayesmix.em.belief import FULL, dress
+from bayesmix.em.vector import after, inlined, part, pointer
 
+CONVERGED, EXHAUSTED, CARE = range(3)  # how a climb ended; CARE: Python has to do it
 STEPS, STILL = 20, 1e-10  # M-steps on fixed responsibilities, as in `starts.from_responsibilities`
+
+
+class Starts(NamedTuple):
+    """The random numbers of k-means++, one line for each start; of no line where thetas are given."""
+
+    unit: np.ndarray  # (d,) of the columns
+    orders: np.ndarray  # (starts, K) in which components get their centres
+    firsts: np.ndarray  # (starts,) rows
+    us: np.ndarray  # (starts, K) uniform numbers; the first of each line is not used
+
+
+NONE = Starts(np.empty(0), np.empty((0, 0), np.int64), np.empty(0, np.int64), np.empty((0, 0)))
 
 
 @part
@@ -62,39 +75,34 @@ def gather(it, x, n, owner, row_weight, weighted, stats):
                 f += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def begins(kind, x, row_weight, belief, unit, orders, firsts, us, weight, mean, scale, sound, far, owner, memory):
-    """The starts (one per line) in place of the central theta that weight, mean and scale hold; sound: which are.
+@inlined
+def begins(it, x, row_weight, belief, starts, first, step, weight, mean, scale, ends, memory, W, stats, room):
+    """The starts (one per line) in place of the central theta that weight, mean and scale hold.
 
-    far, owner (n,): memory, as are the arrays of `memory`.
+    ends[:, 0]: CARE where `starts.draw` has to make the start.
     """
-    it = inner(kind, belief, mean, scale)
     K, d, n, size = it.K, it.d, x.shape[1], it.C * it.D
-    W, stats, room = pointer(memory.W), pointer(memory.stats), room_of(it, memory.room)
-    for c in range(len(orders)):
+    orders, us, unit = pointer(starts.orders), pointer(starts.us), pointer(starts.unit)
+    columns, weights, far, owner = pointer(x), pointer(row_weight), pointer(memory.far), pointer(memory.owner)
+    for c in range(first, len(weight), step):
         w, m, s = after(pointer(weight), c * K), after(pointer(mean), c * K * d), after(pointer(scale), c * size)
-        sound[c] = spread_out(
-            pointer(x), n, d, pointer(unit), after(pointer(orders), c * K), K, firsts[c], after(pointer(us), c * K),
-            pointer(far), pointer(owner),
-        )  # fmt: skip
-        if not sound[c]:
-            continue
-        for i in range(len(memory.stats)):
-            stats[i] = 0.0
-        gather(it, pointer(x), n, pointer(owner), pointer(row_weight), row_weight.size > 0, stats)
-        copy(room.old_weight, w, K)
-        copy(room.old_mean, m, K * d)
-        copy(room.old_scale, s, size)
-        for _ in range(STEPS):
-            sound[c] = np.isfinite(dress(it, belief.tolerance, w, m, s, W, room.P)) and maximise(
-                it, stats, w, m, s, room
-            )
-            if not sound[c]:
-                break
-            change = max(
-                moved(w, room.old_weight, K, 0.0),
-                moved(m, room.old_mean, K * d, 0.0),
-                moved(s, room.old_scale, size, 0.0),
-            )
-            if change < STILL:
-                break
+        sound = spread_out(columns, n, d, unit, after(orders, c * K), K, starts.firsts[c], after(us, c * K), far, owner)
+        if sound:
+            for i in range(len(memory.stats)):
+                stats[i] = 0.0
+            gather(it, columns, n, owner, weights, row_weight.size > 0, stats)
+            copy(room.old_weight, w, K)
+            copy(room.old_mean, m, K * d)
+            copy(room.old_scale, s, size)
+            change, left = np.inf, STEPS
+            while sound and left and change >= STILL:
+                sound = np.isfinite(dress(it, belief.tolerance, w, m, s, W, room.P)) and maximise(
+                    it, stats, w, m, s, room
+                )
+                change = max(
+                    moved(w, room.old_weight, K, 0.0),
+                    moved(m, room.old_mean, K * d, 0.0),
+                    moved(s, room.old_scale, size, 0.0),
+                )
+                left -= 1
+        ends[c, 0] = CONVERGED if sound else CARE

@@ -17,7 +17,7 @@ from numba import njit
 from numba.extending import register_jitable
 
 from bayesmix.em.plain import pool, threads
-from bayesmix.em.vector import FAST, exp, get, part, put, up2, up4, up16
+from bayesmix.em.vector import FAST, exp, get, inlined, part, put, up2, up4, up16
 
 ROWS = 128  # rows per block; a constant, so that the compiler knows every stride
 STRIDE = ROWS + 8  # from one feature or component to the next: lines a power of two apart would share few cache sets
@@ -222,6 +222,18 @@ def scatter(F, wide, phi, owner, weight, at, m, stats):
 
 
 @part(fastmath=FAST)
+def common(W, first, F, phi, weight, at, m):
+    """sum_i weight_i sum_f W_f phi_if over the features from `first` on: what is the same for every component."""
+    total = 0.0
+    for f in range(first, F):
+        line = 0.0
+        for i in range(m):
+            line += get(phi, f * STRIDE + i) * (weight[at + i] if weight.size else 1.0)
+        total += W[f] * line
+    return total
+
+
+@inlined
 def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, stats):
     """One pass over rows start..stop: adds to stats (flat, (up2(K), up4(F))), returns objective and log likelihood.
 
@@ -241,13 +253,8 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
         if log_label.shape[0]:
             label(joint, K, log_label, at, m)
         if up4(used) < wide:
-            common = 0.0
-            for f in range(up4(used), F):
-                part = 0.0
-                for i in range(m):
-                    part += get(phi, f * STRIDE + i) * (weight[at + i] if weight.size else 1.0)
-                common += W[f] * part
-            objective, log_likelihood = objective + common, log_likelihood + common
+            same = common(W, up4(used), F, phi, weight, at, m)
+            objective, log_likelihood = objective + same, log_likelihood + same
         if np.isinf(beta):
             objective += harden(joint, K, weight, at, m, top, total)
             scatter(F, wide, phi, total, weight, at, m, stats)
@@ -268,7 +275,7 @@ def size_of_scratch(K, F):
     return (up4(F) + up2(K) + 2) * STRIDE
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def chunks(kind, x, size, W, K, F, used, log_label, weight, beta, first, step, stats, sums):
     """Chunks first, first + step, ... of `size` rows each, every one into its own line of stats and sums."""
     n = x.shape[1]

@@ -2,10 +2,15 @@
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, register_jitable
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums may be reordered; NaN and infinity keep their meaning
 DATA = 4  # where numba's struct of an array holds the address of its first entry
+
+
+LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
+ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
 
 
 def part(function=None, *, fastmath=False):
@@ -15,8 +20,10 @@ def part(function=None, *, fastmath=False):
     )  # fmt: skip
     return make if function is None else make(function)
 
-LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
-ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
+
+def inlined(function):
+    """A compiled function that is written into its callers: glue, whose parts would be compiled once more otherwise."""
+    return njit(inline="always")(function)
 
 
 @intrinsic
@@ -58,6 +65,8 @@ def pointer(typing, a):
 
     So `a` must be an argument of the function that Python calls, who keeps it alive.
     """
+    if a.layout != "C":
+        raise TypingError(f"expected a C-contiguous array, got {a}")
     return types.CPointer(a.dtype)(a), lambda context, b, sig, args: b.extract_value(args[0], DATA)
 
 

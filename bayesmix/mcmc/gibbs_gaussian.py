@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from bayesmix.em.vector import part
+
 DIAGONAL, FULL = 2, 3  # as in fused.KINDS
 FIXED, NORMAL, CONJUGATE = range(3)  # what the prior of the mean is
 CLEAR = 1e-9  # part of a moment about the centre that must be left of a variance after regression on the others
@@ -36,7 +38,7 @@ class Law(NamedTuple):
     tolerance: float
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def factor(V, L, least):
     """Lower L with L L' = V; whether every squared pivot is above `least` (d,)."""
     d = len(V)
@@ -56,7 +58,7 @@ def factor(V, L, least):
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def inverse_transposed(L, out):
     """(L^-1)', upper, of a lower triangular matrix."""
     d = len(L)
@@ -71,7 +73,7 @@ def inverse_transposed(L, out):
             out[j, i] = rest / L[i, i]
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def product(A, B, out):
     """out = A B."""
     d = len(A)
@@ -83,7 +85,7 @@ def product(A, B, out):
             out[i, j] = total
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def square(A, out):
     """out = A A'."""
     d = len(A)
@@ -102,7 +104,7 @@ def copy(a, out):
         out[i] = a[i]
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def natural(kind, law, weight, mean, scale, P, log_det, W, wide):
     """Writes W = natural(theta), log weights added, from precisions P; False where rounding could be felt."""
     K, d = mean.shape
@@ -134,14 +136,14 @@ def natural(kind, law, weight, mean, scale, P, log_det, W, wide):
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def variance(law, scale, k, j):
     """The variance of feature j in component k."""
     v = scale[k % scale.shape[0], j % scale.shape[1], 0]
     return v * v if law.square else v
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_weight(law, stats, wide, weight, rng):
     """weight | z, in place; False where every try fell below the floor."""
     K = len(weight)
@@ -158,7 +160,7 @@ def draw_weight(law, stats, wide, weight, rng):
     return False
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_diagonal(law, stats, wide, mean, scale, rng):
     """`Gaussian.conditional`, in place."""
     K, d = mean.shape
@@ -191,7 +193,7 @@ def draw_diagonal(law, stats, wide, mean, scale, rng):
             mean[k, j] = right / precision + rng.standard_normal() / np.sqrt(precision)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_full(law, stats, wide, mean, cov, P, log_det, rng):
     """`MvGaussian.conditional`, in place, and the new precisions; False (nothing drawn) where care is needed."""
     C, d = len(cov), mean.shape[1]
@@ -224,7 +226,7 @@ def draw_full(law, stats, wide, mean, cov, P, log_det, rng):
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def posterior_scatter(law, stats, wide, mean, S, df, least):
     """Adds the scatter to S and the counts to df; least: pivots of S that rounding could have made, (C, d)."""
     K, d = mean.shape
@@ -248,7 +250,7 @@ def posterior_scatter(law, stats, wide, mean, S, df, least):
         df[home] += n
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_means(law, stats, wide, mean, cov, P, rng):
     """The means given the covariances and their inverses."""
     K, d = mean.shape

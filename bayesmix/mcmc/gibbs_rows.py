@@ -25,10 +25,10 @@ from bayesmix.em.fused import (
     size_of_scratch,
     sum_logs,
 )
-from bayesmix.em.vector import FAST, exp, get, put, up2, up4
+from bayesmix.em.vector import FAST, exp, get, part, put, up2, up4
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def cumulate(joint, K, log_label, at, m, top):
     """Scores (K, ROWS) become sum_{j <= k} exp(l_ij - max_j l_ij), in place."""
     if log_label.shape[0]:
@@ -48,14 +48,14 @@ def cumulate(joint, K, log_label, at, m, top):
             put(joint, k * STRIDE + i, v + get(joint, (k - 1) * STRIDE + i) if k else v)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def thresholds(joint, K, m, top, rng):
     """u_i = total_i (1 - uniform), in (0, total_i]: so that a component of weight 0 is never drawn."""
     for i in range(m):
         put(top, i, get(joint, (K - 1) * STRIDE + i) * (1.0 - rng.random()))
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@part(fastmath=FAST)
 def one_hot(joint, K, top):
     """Cumulative sums become indicators of z_i = the first k whose sum is not below u_i, in place."""
     for k in range(K - 1, 0, -1):
@@ -67,7 +67,7 @@ def one_hot(joint, K, top):
         put(joint, i, 1.0 if get(joint, i) >= get(top, i) or K == 1 else 0.0)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_rows(kind, x, W, K, F, used, log_label, rng, scratch, stats, measure):
     """stats (flat, (up2(K), up4(F))) += z^T Phi of all rows, z drawn given W = natural(theta), log weights added.
 

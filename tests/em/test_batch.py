@@ -195,3 +195,18 @@ def test_a_start_that_needs_care_is_drawn_in_python():
     for theta, child in zip(batch.Batch.of(problem).starts("kmeans++", children), children, strict=True):
         wanted = starts.draw("kmeans++", problem, np.random.default_rng(child))
         assert engine.change(wanted, theta) == 0
+
+
+def test_one_compiled_climb_serves_every_problem(faithful):
+    """A second signature would double the wait of a first fit."""
+    from bayesmix.em import loop
+
+    limits = (bm.Order("mean", by=1), bm.MinWeight(0.1))
+    for family, options in (("VVV", {}), ("sd", {"weight": "fixed", "row_weight": True}), ("var", {"label": True}),
+                            ("VVI", {"constraints": limits})):  # fmt: skip
+        problem = problem_of(family, faithful, **options)
+        climber = batch.Batch.of(problem)
+        thetas = climber.starts("kmeans++", np.random.SeedSequence(0).spawn(2))
+        climber.climb(thetas, max_iter=np.int64(2), tol=0)
+        climber.climb(thetas, max_iter=2, tol=1e-8, stiffness=(1, math.inf))
+    assert len(loop.climbs.signatures) == 1

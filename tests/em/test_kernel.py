@@ -100,6 +100,17 @@ def test_exp():
     np.testing.assert_allclose([fused.exp(a) for a in v], np.exp(v), rtol=1e-15)
 
 
+def test_only_what_is_contiguous_has_one_address():
+    from numba import TypingError, njit
+
+    from bayesmix.em.vector import pointer
+
+    second = njit(lambda a: pointer(a)[1])
+    assert second(np.arange(6.0).reshape(2, 3)) == 1
+    with pytest.raises(TypingError, match="C-contiguous"):
+        second(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+
+
 def test_a_nan_is_not_hidden():
     problem, theta = problem_of("diagonal", 50, 2, 2)
     theta["mean"][1, 0] = np.nan
