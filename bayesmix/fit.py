@@ -100,16 +100,31 @@ class Fit:
 
     @property
     def modes(self):
-        """The EM census as a DataFrame: one row per distinct optimum, best first."""
+        """The EM census as a DataFrame: one row per distinct optimum, best first.
+
+        Where EM climbed at another stiffness than 1, as k-means does, the first column is the `objective` that it
+        climbed, by which the optima are ranked and whose `gap` to the best is given.
+        """
         import pandas as pd
 
-        rows = [m.row() for m in self.optima]
-        best = rows[0]["log_posterior"] if rows else 0.0
-        frame = pd.DataFrame(rows)
-        if rows:
-            frame.insert(2, "gap", best - frame["log_posterior"])
+        frame = pd.DataFrame([m.row() for m in self.optima])
+        if len(frame):
+            climbed = self._objectives
+            rank = frame["log_posterior"] if climbed is None else pd.Series(climbed)
+            frame.insert(2, "gap", rank[0] - rank)
+            if climbed is not None:
+                frame.insert(0, "objective", rank)
         frame.index.name = "mode"
         return frame
+
+    @property
+    def _objectives(self):
+        """What EM climbed at each optimum, where that is not the log posterior; else None."""
+        if not self.runs or str(self.settings.get("stiffness", 1.0)).split(", ")[-1] == "1.0":
+            return None
+        return [
+            np.inf if m.kind == "collapsed" else max(self.runs[i].trace[-1, 0] for i in m.restarts) for m in self.optima
+        ]
 
     def start_of(self, mode=0):
         """The theta at which the first restart that led to this optimum began; `fit_em(start=...)` climbs it again."""

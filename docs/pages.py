@@ -21,7 +21,7 @@ PARTS = {  # heading of the API reference: modules whose public names stand belo
     "MCMC": ("bayesmix.mcmc",),
     "Diagnosis": ("bayesmix.diagnostics",),
     "Choosing a model": ("bayesmix.selection",),
-    "Reports": ("bayesmix.report",),
+    "Reports": ("bayesmix.report", "bayesmix.cli"),
     "Errors": ("bayesmix.errors",),
 }
 

@@ -14,10 +14,7 @@ digit; the model is too simple, and the table says where it fails.
 """
 
 import math
-import sys
 from pathlib import Path
-
-import pandas as pd
 
 import bayesmix as bm
 from bayesmix.report import dynamics
@@ -49,61 +46,39 @@ model = bm.Mixture(family, 3, weight=bm.Dirichlet(2.0))
 settings = {"engine": "em", "restarts": 20, "seed": 1, "em": {"keep_trace": True}}
 
 
-def pictures(fit, caption):
-    labels = [f"component {k}, {w:.0%}" for k, w in enumerate(fit.best["weight"])]
-    images = dynamics.images(fit.best["prob"], shape, labels)
-    return images, f"Mean images of {fit.mixture.components} components.", caption
-
-
-def confusion(fit, truth):
-    """(table of components x digits, share of rows whose component's commonest digit is theirs)."""
-    table = pd.crosstab(pd.Series(fit.predict(), name="component"), pd.Series(truth, name="digit"))
-    return table, table.max(axis=1).sum() / len(truth)
-
-
 def story(em, mcmc, quick):
     hard = bm.fit_em(model, data, stiffness=math.inf, restarts=5 if quick else 20, seed=1)
     ten = bm.Mixture(family, 10, weight=bm.Dirichlet(2.0))
     ten = bm.fit_em(ten, bm.Data(x, names=names), seed=2, restarts=2 if quick else 50)
+    pure, large = bm.confusion(em, digit[three]), bm.confusion(ten, digit)
+    owned = large.idxmax(axis=1).value_counts().reindex(range(10), fill_value=0)
+    several, none = (", ".join(map(str, owned.index[which])) or "none" for which in (owned > 1, owned == 0))
+    lower = ", ".join(f"{ten.log_posterior - mode.log_posterior:.1f}" for mode in ten.optima[1:4])
     best = em.optima[0].start
-    (small, purity), (_, hard_purity) = confusion(em, digit[three]), confusion(hard, digit[three])
-    large, ten_purity = confusion(ten, digit)
-    owner = large.idxmax(axis=1)
-    doubled = ", ".join(str(d) for d in range(10) if (owner == d).sum() > 1) or "none"
-    missing = ", ".join(str(d) for d in range(10) if (owner == d).sum() == 0) or "none"
-    lower = [f"{ten.log_posterior - mode.log_posterior:.1f}" for mode in ten.optima[1:4]]
-    slider = (
-        dynamics.frames(em, best, shape=shape),
-        "Step of EM",
-        "Three mean images on their way from grey to digits.",
-        "The restart that reached the best optimum, from its start among the rows.",
-    )
-    curve = (
-        dynamics.curves({"log posterior": em.runs[best].trace[:, 1]}, "iteration", "log posterior"),
-        "Log posterior of that climb by iteration.",
-        "The climb of the slider above.",
-    )
+    climb = dynamics.curves({"log posterior": em.runs[best].trace[:, 1]}, "log posterior")
     return [
         bm.section(
             "Three digits",
-            f"{purity:.1%} of the rows have the digit of their component (hard assignment: {hard_purity:.1%}).",
-            slides=[slider],
-            figures=[pictures(em, "The probability of ink, pixel by pixel."), curve],
-            tables=[(small, "Rows by component and digit.")],
+            f"{pure.attrs['purity']:.1%} of the rows have the digit of their component (hard assignment: "
+            f"{bm.confusion(hard, digit[three]).attrs['purity']:.1%}).",
+            slides=[(dynamics.frames(em, best, shape=shape), "Step of EM", "The best restart, from grey to digits.")],
+            figures=[
+                (dynamics.portraits(em, shape), "The probability of ink, pixel by pixel."),
+                (climb, "The climb of the slider above."),
+            ],
+            tables=[(pure, "Rows by component and digit.")],
         ),
         bm.section(
             "All ten digits",
-            f"{ten_purity:.1%} of the rows have the commonest digit of their component. Digits with more than one "
-            f"component: {doubled}; digits without a component of their own: {missing}.",
+            f"{large.attrs['purity']:.1%} of the rows have the commonest digit of their component. Digits with more "
+            f"than one component: {several}; digits without a component of their own: {none}.",
             f"{len(ten.runs)} restarts ended in {len(ten.optima)} different optima; the best was reached "
-            f"{ten.optima[0].times_reached} time(s)" + f"; the next lie {', '.join(lower)} lower." * bool(lower),
-            figures=[pictures(ten, "Ten components: some digits share one, some take two.")],
+            f"{ten.optima[0].times_reached} time(s)" + f"; the next lie {lower} lower." * bool(lower),
+            figures=[(dynamics.portraits(ten, shape), "Ten components: some digits share one, some take two.")],
             tables=[(large, "Rows by component and digit.")],
         ),
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__, *sys.argv[1:]]))
+    bm.run_script(__file__)

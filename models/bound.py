@@ -25,36 +25,29 @@ settings = {"engine": "em", "seed": 1, "em": {"start": start, "keep_trace": True
 
 
 def story(em, mcmc, quick):
-    frame = bm.bound_trace(em)
+    frame = bm.bound_trace(em).set_index("iteration")
     after_e, after_m = frame[frame["step"] == "E"], frame[frame["step"] == "M"]
-    parts = {name: (after_e["iteration"], after_e[name]) for name in ("energy", "entropy")}
     first = ", ".join(f"{v:.7f}" for v in after_e["log_posterior"].iloc[:4])
+    stairs = (
+        "Left: an M-step raises the bound and leaves the log posterior above it; an E-step closes the gap. Right: the "
+        "gap is the divergence of q from the posterior of z."
+    )
+    parts = "The two parts of the bound: expected log joint density (energy) and entropy of q, after every E-step."
     return [
         bm.section(
             "The bound, half-step by half-step",
-            f"After an E-step the gap is at most {after_e['kl'].abs().max():.1e}; after an M-step it was up to "
-            f"{after_m['kl'].max():.3f}. The bound never falls: its smallest rise over a half-step is "
-            f"{np.diff(frame['bound']).min():.1e}.",
+            f"After an E-step the gap is at most {after_e['kl'].abs().max():.1g}; after an M-step it was up to "
+            f"{after_m['kl'].max():.3f}. The bound never falls but for rounding: its least rise over a half-step is "
+            f"{np.diff(frame['bound']).min():.1g}.",
             f"Log likelihood by iteration: {first}, ... to {em.log_likelihood:.7f}.",
             figures=[
-                (
-                    dynamics.staircase(frame),
-                    "Bound and log posterior after every half-step, and the gap between them.",
-                    "Left: an M-step raises the bound and leaves the log posterior above it; an E-step closes the gap. "
-                    "Right: the gap is the divergence of q from the posterior of z.",
-                ),
-                (
-                    dynamics.curves(parts, "iteration", "nats"),
-                    "Energy and entropy after every E-step.",
-                    "The two parts of the bound: expected log joint density (energy) and entropy of q.",
-                ),
+                (dynamics.staircase(bm.bound_trace(em)), stairs),
+                (dynamics.curves(after_e[["energy", "entropy"]], "nats"), parts),
             ],
-            tables=[(frame.head(12).set_index("iteration"), "The first half-steps.")],
+            tables=[(frame.head(12), "The first half-steps.")],
         )
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -10,67 +10,50 @@ Gaussians per class follow the moons.
 """
 
 import numpy as np
-import pandas as pd
+from sklearn.datasets import make_moons
+from sklearn.linear_model import LogisticRegression
 
 import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "Half moons"
-
-
-def moons(n, seed):
-    """(rows, class) of two interleaving half circles of radius 1 with noise of sd .15."""
-    rng = np.random.default_rng(seed)
-    side, angle = rng.integers(2, size=n), rng.uniform(0, np.pi, n)
-    x = np.stack(
-        [np.where(side == 0, np.cos(angle), 1 - np.cos(angle)), np.where(side == 0, np.sin(angle), 0.5 - np.sin(angle))]
-    )
-    return x.T + rng.normal(scale=0.15, size=(n, 2)), side
-
-
-x, side = moons(600, seed=4)
-data = bm.Data(x, label=np.array(["lower", "upper"])[1 - side], names=("x", "y"))
+names = np.array(["upper", "lower"])
+x, side = make_moons(600, noise=0.2, random_state=4)
+data = bm.Data(x, label=names[side], names=("x", "y"))
 family = bm.MvGaussian()
 model = bm.Mixture(family, 6, classes=[0, 0, 0, 1, 1, 1])
 settings = {"engine": "em", "restarts": 50, "seed": 1}
 
 
 def story(em, mcmc, quick):
-    from sklearn.linear_model import LogisticRegression
-
-    one = bm.fit_em(bm.Mixture(family, 2), data, restarts=1, seed=1)
-    other = LogisticRegression(C=1e6).fit(data.x, data.label)
-    lines = {
-        "three Gaussians per class": lambda x: em.predict_proba(x)[:, 1],
-        "one Gaussian per class": lambda x: one.predict_proba(x)[:, 1],
-        "logistic regression": lambda x: other.predict_proba(x)[:, 1],
+    classifiers = {
+        "three Gaussians per class": em,
+        "one Gaussian per class": bm.fit_em(bm.Mixture(family, 2), data, restarts=1, seed=1),
+        "logistic regression": LogisticRegression(C=1e6).fit(data.x, data.label),
     }
-    new, truth = moons(5000, seed=5)
-    upper = np.asarray(data.classes).tolist().index("upper")
-    rows = {
-        name: {"accuracy on 5000 new rows": np.mean((f(new) > 0.5) == ((1 - truth) == upper))}
-        for name, f in lines.items()
+    new, truth = make_moons(5000, noise=0.2, random_state=5)
+    right = {
+        name: np.mean(np.array(data.classes)[c.predict_proba(new).argmax(axis=1)] == names[truth])
+        for name, c in classifiers.items()
     }
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("classifier")
-    best = frame.iloc[0, 0]
     return [
         bm.section(
             "Three classifiers",
-            f"On new rows three Gaussians per class are right in {best:.1%}, "
-            f"logistic regression in {frame.iloc[2, 0]:.1%}.",
+            f"On new rows three Gaussians per class are right in {right['three Gaussians per class']:.1%}, logistic "
+            f"regression in {right['logistic regression']:.1%}.",
             figures=[
+                (dynamics.regions(data, classifiers), "Where each classifier gives both classes the same probability.")
+            ],
+            tables=[
                 (
-                    dynamics.regions(data, lines),
-                    "Two half moons with the boundaries of three classifiers.",
-                    "Where each classifier gives both classes the same probability.",
+                    {name: {"accuracy on 5000 new rows": share} for name, share in right.items()},
+                    "classifier",
+                    "Share of new rows classified right.",
                 )
             ],
-            tables=[(frame, "Share of 5000 new rows classified right.")],
         )
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -28,6 +28,4 @@ settings = {"draws": 1500, "restarts": 20, "seed": 1}
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -10,10 +10,7 @@ coordinates here (`enforce="transform"`), so NUTS meets no wall.
 What to look for: without labels the same order and floor identify the groups, but the posterior is far wider.
 """
 
-import pandas as pd
-
 import bayesmix as bm
-from bayesmix.diagnostics.convergence import least_ess
 
 title = "Heights, unsupervised"
 heights = bm.datasets.davis("height")
@@ -27,24 +24,15 @@ model = bm.Mixture(
 settings = {"draws": 2000, "restarts": 20, "seed": 1}
 
 
-def enforced(way, start, **options):
-    """One line: what the posterior is when the constraints are enforced this way."""
-    constraints = bm.Order("mean", enforce=way), bm.MinWeight(0.1, enforce=way)
-    same = bm.Mixture(model.family, 2, weight=model.weight, constraints=constraints)
-    fit = bm.fit_mcmc(same, data, start=start, chains=len(start), seed=1, **options)
-    stats, mean = fit.groups["sample_stats"], {n: v.mean(axis=(0, 1)).ravel() for n, v in fit.relabelled.items()}
-    diverged = f"{float(stats['diverging'].mean()):.1%}" if "diverging" in stats else "Gibbs has none"
-    values = {f"{what} {k}": mean[name][k] for what, name in (("centre", "mean"), ("sd", "sd")) for k in (0, 1)}
-    return {"divergent draws": diverged, "least ESS": round(least_ess(fit)), "p": mean["weight"][0]} | values
-
-
 def story(em, mcmc, quick):
-    few = {"sampler": "gibbs", "draws": 60, "tune": 60}
     start = [mcmc.theta(chain, 0) for chain in range(mcmc.shape[0])]  # draws of this page's own chains
-    ways = {
-        way: enforced(way, start, **few if quick else {"draws": 1500}) for way in ("transform", "potential", "soft")
-    }
-    table = pd.DataFrame.from_dict(ways, orient="index").rename_axis("enforce")
+    options = {"sampler": "gibbs", "draws": 60, "tune": 60} if quick else {"draws": 1500}
+    fits = {}
+    for way in ("transform", "potential", "soft"):
+        walls = bm.Order("mean", enforce=way), bm.MinWeight(0.1, enforce=way)
+        same = bm.Mixture(model.family, 2, weight=model.weight, constraints=walls)
+        fits[way] = bm.fit_mcmc(same, data, start=start, chains=len(start), seed=1, **options)
+    table = bm.side_by_side(fits, "divergent draws", "least ESS", "estimates", by="enforce")
     return [
         bm.section(
             "Three ways to enforce the order and the floor",
@@ -56,6 +44,4 @@ def story(em, mcmc, quick):
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -11,6 +11,7 @@ and a person whose weight is unknown is classified by height alone.
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
 
 import bayesmix as bm
 from bayesmix.report import dynamics
@@ -19,33 +20,27 @@ title = "Discriminant analysis of heights and weights"
 data = bm.datasets.davis()
 model = bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat(), shared=True), 2, weight=bm.Flat())
 settings = {"engine": "em", "restarts": 1, "seed": 1}
+classifiers = {
+    "mixture": lambda data: bm.fit_em(model, data, restarts=1, seed=1),
+    "logistic regression": lambda data: LogisticRegression(C=1e6, max_iter=5000).fit(data.x, data.label),
+}
 
 
-def folds(count=10):
-    """The probability of the second class for each row, by a fit to the other folds; both classifiers."""
-    from sklearn.linear_model import LogisticRegression
-
-    names = np.array(data.classes)[data.label]
-    fold, out = np.arange(data.n) % count, {"mixture": np.empty(data.n), "logistic regression": np.empty(data.n)}
-    for f in range(count):
-        rest = fold != f
-        fit = bm.fit_em(model, bm.Data(data.x[rest], label=names[rest], names=data.names), restarts=1, seed=1)
-        out["mixture"][~rest] = fit.predict_proba(data.x[~rest])[:, 1]
-        other = LogisticRegression(C=1e6, max_iter=5000).fit(data.x[rest], data.label[rest])
-        out["logistic regression"][~rest] = other.predict_proba(data.x[~rest])[:, 1]
-    return out
+def with_children(em, people):
+    """The classes' probabilities of people once a third class is added by hand; the other two keep their parameters."""
+    theta = {
+        "weight": np.append(0.9 * em.best["weight"], 0.1),
+        "mean": np.vstack([em.best["mean"], [35.0, 140.0]]),
+        "cov": em.best["cov"],
+    }
+    joint = bm.Mixture(model.family, 3, weight=bm.Flat()).log_joint(people, theta)
+    return np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
 
 
 def story(em, mcmc, quick):
-    from sklearn.linear_model import LogisticRegression
-
-    other = LogisticRegression(C=1e6, max_iter=5000).fit(data.x, data.label)
-    lines = {
-        "mixture": lambda x: em.predict_proba(x)[:, 1],
-        "logistic regression": lambda x: other.predict_proba(x)[:, 1],
-    }
-    proba = folds()
-    rows = {
+    boundaries = dynamics.regions(data, {name: fit(data) for name, fit in classifiers.items()})
+    proba = {name: bm.out_of_fold(fit, data)[:, 1] for name, fit in classifiers.items()}
+    scores = {
         name: {
             "accuracy": np.mean((p > 0.5) == data.label),
             "mean log score": np.mean(np.log(np.where(data.label == 1, p, 1 - p))),
@@ -54,54 +49,28 @@ def story(em, mcmc, quick):
     }
     people = pd.DataFrame([[60, 165], [60, np.nan], [np.nan, 165], [np.nan, np.nan]], columns=data.names)
     people["p(M)"] = em.predict_proba(people.to_numpy())[:, 1]
-    # A third class, children, is added by hand: the other two keep their parameters.
-    theta = {
-        "weight": np.append(0.9 * em.best["weight"], 0.1),
-        "mean": np.vstack([em.best["mean"], [35.0, 140.0]]),
-        "cov": em.best["cov"],
-    }
-    three = bm.Mixture(model.family, 3, weight=bm.Flat())
-    joint = three.log_joint(np.array([[33.0, 138.0], [60.0, 165.0]]), theta)
-    added = pd.DataFrame(
-        np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)),
-        columns=["F", "M", "child"],
-        index=pd.Index(["33 kg, 138 cm", "60 kg, 165 cm"], name="person"),
-    )
+    added = with_children(em, np.array([[33.0, 138.0], [60.0, 165.0]]))
+    added = pd.DataFrame(added, columns=["F", "M", "child"], index=["33 kg, 138 cm", "60 kg, 165 cm"])
     return [
         bm.section(
             "The boundary, and logistic regression",
-            f"Ten-fold accuracy: mixture {rows['mixture']['accuracy']:.3f}, logistic regression "
-            f"{rows['logistic regression']['accuracy']:.3f}.",
+            f"Ten-fold accuracy: mixture {scores['mixture']['accuracy']:.3f}, logistic regression "
+            f"{scores['logistic regression']['accuracy']:.3f}.",
             figures=[
-                (
-                    dynamics.regions(data, lines),
-                    "Women and men by weight and height with two nearly equal straight boundaries.",
-                    "Where each classifier gives both classes the same probability.",
-                ),
-                (
-                    dynamics.calibration(data.label, proba),
-                    "Observed share of men against the predicted probability.",
-                    "Calibration over ten folds; bars are one standard error.",
-                ),
+                (boundaries, "Where each classifier gives both classes the same probability."),
+                (dynamics.calibration(data.label, proba), "Calibration over ten folds; bars are one standard error."),
             ],
-            tables=[
-                (pd.DataFrame.from_dict(rows, orient="index").rename_axis("classifier"), "Ten-fold cross-validation.")
-            ],
+            tables=[(scores, "classifier", "Ten-fold cross-validation.")],
         ),
         bm.section(
             "What only the generative model can do",
             tables=[
-                (
-                    people.rename_axis("person"),
-                    "A missing feature is summed out; with none left the class share remains.",
-                ),
-                (added, "A third class added without refitting the other two."),
+                (people.rename_axis("person"), "What is unknown is summed out; with nothing known the share remains."),
+                (added.rename_axis("person"), "A third class added without refitting the other two."),
             ],
         ),
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -23,76 +23,64 @@ title = "Missing values"
 table = np.loadtxt(Path(__file__).parent / "data" / "am207_missing.csv", delimiter=",", skiprows=1, comments="#")
 table[20:, 1] = np.nan
 data = bm.Data(table, names=("x", "y"))
-family = bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat())
+flat = bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat()), 1)
 model = bm.Mixture(bm.MvGaussian(mean=bm.Normal([2, 1], 10), cov=bm.InverseWishart(4, [[1, 0], [0, 1]])), 1)
 settings = {"draws": 2000, "sampler": "gibbs", "restarts": 1, "seed": 1}
+MOMENTS = {"mu1": "mean[0, x]", "mu2": "mean[0, y]", "rho": "corr[0, x, y]", "s1": "sd[0, x]", "s2": "sd[0, y]"}
 
 
-def moments(mean, cov):
-    sd = np.sqrt(np.diag(cov))
-    return [mean[0], mean[1], cov[0, 1] / sd.prod(), *sd]
-
-
-def lecture(steps=20):
+def lecture(steps):
     """The lecture's table: moments of the completed rows, then means put into the gaps, over and over."""
     full, gap, rows = np.where(np.isnan(data.x), 0.0, data.x), np.isnan(data.x[:, 1]), []
     for _ in range(steps):
-        rows.append(moments(full.mean(axis=0), np.cov(full.T, bias=True)))
-        mu1, mu2, rho, s1, s2 = rows[-1]
+        (mu1, mu2), cov = full.mean(axis=0), np.cov(full.T, bias=True)
+        s1, s2 = np.sqrt(np.diag(cov))
+        rho = cov[0, 1] / (s1 * s2)
+        rows.append((mu1, mu2, rho, s1, s2))
         full[gap, 1] = mu2 + rho * s2 / s1 * (full[gap, 0] - mu1)
-    return pd.DataFrame(rows, columns=["mu1", "mu2", "rho", "s1", "s2"]).rename_axis("step")
+    return pd.DataFrame(rows, columns=list(MOMENTS)).rename_axis("step")
 
 
 def story(em, mcmc, quick):
-    loop, exact = lecture(), bm.fit_em(bm.Mixture(family, 1), data, restarts=1, seed=1, keep_trace=True)
-    shortcut = bm.fit_em(bm.Mixture(family, 1), data, restarts=1, seed=1, impute="mean")
-    rows = {
-        "the lecture's loop, 20 steps": loop.iloc[-1].tolist(),
-        "its limit": lecture(1000).iloc[-1].tolist(),
-        'impute="mean"': moments(shortcut.best["mean"][0], shortcut.best["cov"][0]),
-        "exact EM": moments(exact.best["mean"][0], exact.best["cov"][0]),
-    }
-    if mcmc is not None:
-        draws = [moments(t["mean"][0], t["cov"][0]) for t in mcmc.thetas()]
-        rows |= {"posterior mean": np.mean(draws, axis=0), "posterior sd": np.std(draws, axis=0)}
-    frame = pd.DataFrame(
-        [[f"{v:.6f}" for v in r] for r in rows.values()], columns=loop.columns, index=pd.Index(rows, name="method")
-    )
-    filled = exact.impute()
-    gap = np.isnan(data.x[:, 1])
+    exact = bm.fit_em(flat, data, restarts=1, seed=1)
+    shortcut = bm.fit_em(flat, data, restarts=1, seed=1, impute="mean")
+    loop = lecture(1000)
+    lines = {"the lecture's loop, 20 steps": loop.iloc[19], "its limit": loop.iloc[-1]}
+    found = {'impute="mean"': (shortcut, "value"), "exact EM": (exact, "value")}
+    found |= {"posterior mean": (mcmc, "mean"), "posterior sd": (mcmc, "sd")} if mcmc is not None else {}
+    for name, (fit, column) in found.items():
+        lines[name] = pd.Series({m: fit.summary()[column][p] for m, p in MOMENTS.items()})
     apart = {
         "weight": np.ones(1),
         "mean": np.nanmean(data.x, axis=0)[None],
         "cov": np.diag(np.nanvar(data.x, axis=0))[None],
     }
-    trace = bm.fit_em(bm.Mixture(family, 1), data, start=apart).runs[0].trace[:, 1]
-    climb = np.maximum(trace.max() - trace, 1e-12)
+    trace = bm.fit_em(flat, data, start=apart).runs[0].trace[:, 1]
+    below = {"exact EM": np.maximum(trace.max() - trace, 1e-12)}
+    gap = np.isnan(data.x[:, 1])
+    filled = dynamics.panels(
+        bm.Data(exact.impute(), names=data.names),
+        {"gaps filled by their expectations": np.stack([~gap, gap], axis=1).astype(float)},
+    )
     return [
         bm.section(
             "The shortcut, and exact EM",
             f"Exact EM reaches log likelihood {exact.log_likelihood:.6f}; it never falls. The loop understates s2 and "
             "overstates rho, because the values it puts into the gaps have no spread of their own.",
             figures=[
+                (filled, "Blue: observed; orange: filled in by E[y | x]."),
                 (
-                    dynamics.panels(
-                        bm.Data(filled, names=data.names),
-                        {"gaps filled by their expectations": np.stack([~gap, gap], axis=1).astype(float)},
-                    ),
-                    "Rows with the missing y filled in, on a straight line.",
-                    "Blue: observed; orange: filled in by E[y | x].",
-                ),
-                (
-                    dynamics.curves({"exact EM": climb}, "iteration", "log likelihood below the maximum", log=True),
-                    "Distance to the greatest log likelihood by iteration, falling steadily.",
+                    dynamics.curves(below, "log likelihood below the maximum", log=True),
                     "Exact EM, iteration by iteration, from independent columns.",
                 ),
             ],
-            tables=[(frame, "Where each method ends."), (loop.map(lambda v: f"{v:.6f}"), "The lecture's table.")],
+            tables=[
+                (pd.DataFrame(lines).T.map("{:.6f}".format).rename_axis("method"), "Where each method ends."),
+                (loop.head(20).map("{:.6f}".format), "The lecture's table."),
+            ],
         )
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

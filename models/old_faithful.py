@@ -33,27 +33,15 @@ settings = {"restarts": 50, "draws": 1000, "tune": 500, "chains": 4, "seed": 1}
 def story(em, mcmc, quick):
     """EM step by step from a poor start: two wide, equal components in the middle of the data."""
     mean = data.x.mean(axis=0) + np.array([[-0.3, 3], [0.3, -3]])
-    cov = np.stack([np.diag(data.x.var(axis=0))] * 2)
-    start = {"weight": np.array([0.5, 0.5]), "mean": mean, "cov": cov}
+    start = {"weight": np.array([0.5, 0.5]), "mean": mean, "cov": np.stack([np.diag(data.x.var(axis=0))] * 2)}
     one = bm.fit_em(model, data, start=start, keep_trace=True, seed=1)
-    return [
-        bm.section(
-            "EM, step by step",
-            f"From two wide components in the middle of the data EM needs {one.runs[0].iterations} steps to the "
-            f"optimum, log posterior {one.log_posterior:.4f}.",
-            slides=[
-                (
-                    dynamics.frames(one),
-                    "Step of EM",
-                    "The rows by responsibility and the ellipses of both components.",
-                    "Rows in the mixed colour of their probabilities; each ellipse holds 90 % of its component.",
-                )
-            ],
-        )
-    ]
+    steps = (
+        f"From two wide components in the middle of the data EM needs {one.runs[0].iterations} steps to the optimum, "
+        f"log posterior {one.log_posterior:.4f}."
+    )
+    caption = "Rows in the mixed colour of their probabilities; each ellipse holds 90 % of its component."
+    return [bm.section("EM, step by step", steps, slides=[(dynamics.frames(one), "Step of EM", caption)])]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

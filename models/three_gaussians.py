@@ -14,7 +14,6 @@ fit better; BIC says when it is no longer worth it.
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 import bayesmix as bm
 from bayesmix.report import dynamics
@@ -34,49 +33,28 @@ settings = {"engine": "em", "restarts": 50, "seed": 1}
 
 
 def story(em, mcmc, quick):
-    climb = bm.fit_em(model, data, start=truth, keep_trace=True)
-    at_truth = model.log_posterior(data, truth)["x"]
-    rows = {}
-    for K in range(1, 7):
-        fit = bm.fit_em(bm.Mixture(model.family, K, weight=bm.Flat()), data, restarts=3 if quick else 30, seed=K)
-        rows[K] = {"log likelihood": fit.log_likelihood, "parameters": fit.df, "BIC": fit.bic, "ICL": fit.icl}
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("K")
+    climb, many = bm.fit_em(model, data, start=truth), 3 if quick else 30
+    tints = {"with z known": np.eye(3)[z], "as observed": None, "by responsibility": climb.predict_proba()}
+    sizes = {K: bm.Mixture(model.family, K, weight=bm.Flat()) for K in range(1, 7)}
+    fits = {K: bm.fit_em(size, data, restarts=many, seed=K) for K, size in sizes.items()}
+    frame = bm.side_by_side(fits, "log likelihood", "parameters", "BIC", "ICL", by="components")
+    caption = "What was drawn, what is seen, what EM infers from it (starting at the truth)."
     return [
         bm.section(
             "Drawn, seen, inferred",
-            f"Log likelihood at the true parameters {at_truth:.6f}; EM from there ends at {climb.log_likelihood:.6f}.",
-            figures=[
-                (
-                    dynamics.panels(
-                        data,
-                        {"with z known": np.eye(3)[z], "as observed": None, "by responsibility": climb.predict_proba()},
-                    ),
-                    "The rows three times: coloured by the component that made them, uncoloured, by responsibility.",
-                    "What was drawn, what is seen, what EM infers from it (starting at the truth).",
-                ),
-            ],
+            f"Log likelihood at the true parameters {model.log_posterior(data, truth)['x']:.6f}; EM from there ends at "
+            f"{climb.log_likelihood:.6f}.",
+            figures=[(dynamics.panels(data, tints), caption)],
         ),
         bm.section(
             "One to six components",
-            f"BIC is smallest at K = {int(frame['BIC'].idxmin())}, "
-            f"ICL at K = {int(frame['ICL'].idxmin())}; the data were drawn with K = 3.",
-            figures=[
-                (
-                    dynamics.curves(
-                        {"BIC": (frame.index, frame["BIC"]), "ICL": (frame.index, frame["ICL"])},
-                        "components",
-                        "smaller is better",
-                    ),
-                    "BIC and ICL against the number of components.",
-                    "Two criteria for the number of components.",
-                )
-            ],
-            tables=[(frame, "The best of the restarts for each K.")],
+            f"BIC is smallest at K = {frame['BIC'].idxmin()}, ICL at K = {frame['ICL'].idxmin()}; the data were drawn "
+            "with K = 3.",
+            figures=[(dynamics.curves(frame[["BIC", "ICL"]], "smaller is better"), "Two criteria.")],
+            tables=[(frame, "The best of the restarts for each number of components.")],
         ),
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -10,7 +10,6 @@ a renaming, not a second optimum; the census counts it once. The three component
 """
 
 import numpy as np
-import pandas as pd
 
 import bayesmix as bm
 from bayesmix.report import dynamics
@@ -25,71 +24,52 @@ starts = {
     "A": {"weight": [0.46, 0.54], "mean": [[-4.85], [5.51]], "sd": [[2.03], [3.59]]},
     "B": {"weight": [0.42, 0.58], "mean": [[11.1], [-4.48]], "sd": [[4.31], [0.96]]},
 }
+truth = {
+    "weight": np.array([0.4, 0.2, 0.4]),
+    "mean": np.array([[2.0], [5], [10]]),
+    "sd": np.array([[0.6], [0.8], [0.5]]),
+}
+
+
+def three_components():
+    """10 000 rows of three components, fitted from random starts."""
+    k = np.random.default_rng(5).choice(3, size=10_000, p=truth["weight"])
+    rows = np.random.default_rng(6).normal(truth["mean"][k, 0], truth["sd"][k, 0])
+    three = bm.Mixture(model.family, 3, weight=bm.Flat(), constraints=bm.Order("mean"))
+    return bm.fit_em(three, bm.Data(rows, names=("x",)), restarts=20, seed=1)
 
 
 def story(em, mcmc, quick):
-    given = {name: {k: np.array(v) for k, v in s.items()} for name, s in starts.items()}
-    fits = {name: bm.fit_em(model, data, start=s, keep_trace=True) for name, s in given.items()}
-    sliders = [
-        (
-            dynamics.frames(fit, most=12),
-            f"Step of EM from {name}",
-            f"Histogram with two densities on their way from start {name}.",
-            f"From start {name}; the rows below in the mixed colour of their probabilities.",
-        )
-        for name, fit in fits.items()
-    ]
-    rows = {
-        name: {
-            "log likelihood": f"{f.log_likelihood:.8f}",
-            "mean 0": f.best["mean"][0, 0],
-            "mean 1": f.best["mean"][1, 0],
-            "weight 0": f.best["weight"][0],
-            "iterations": f.runs[0].iterations,
-        }
-        for name, f in fits.items()
-    }
-    w, mean, sd = np.array([0.4, 0.2, 0.4]), np.array([2.0, 5.0, 10.0]), np.array([0.6, 0.8, 0.5])
-    k = np.random.default_rng(5).choice(3, size=10_000, p=w)
-    three = bm.fit_em(
-        bm.Mixture(model.family, 3, weight=bm.Flat(), constraints=bm.Order("mean")),
-        np.random.default_rng(6).normal(mean[k], sd[k]),
-        restarts=20,
-        seed=1,
-    )
-    found = three.summary()
-    found = found[~found["derived"]].drop(columns="derived")
-    found["truth"] = np.concatenate([w, mean, sd])
-    found["z"] = (found["value"] - found["truth"]) / found.iloc[:, 1]
-    top = max(f.log_likelihood for f in fits.values())
-    ways = {f"start {n}": np.maximum(top - f.runs[0].trace[:, 1], 1e-9) for n, f in fits.items()}
-    exchanged = np.allclose(fits["A"].best["mean"], fits["B"].best["mean"][::-1], atol=1e-4)
-    gap = abs(fits["A"].log_likelihood - fits["B"].log_likelihood)
+    fits = {f"start {name}": bm.fit_em(model, data, start=s, keep_trace=True) for name, s in starts.items()}
+    a, b = fits.values()
+    exchanged = "" if np.allclose(a.best["mean"], b.best["mean"][::-1], atol=1e-4) else "not "
+    top = max(a.log_likelihood, b.log_likelihood)
+    below = {name: np.maximum(top - fit.runs[0].trace[:, 1], 1e-9) for name, fit in fits.items()}
+    found = bm.beside_truth(three_components(), truth)
     return [
         bm.section(
             "Two starts, one optimum",
-            f"The two ends differ by {gap:.1e} in log likelihood and {'' if exchanged else 'not '}by an exchange of "
-            "the labels; "
-            f"{len(em.runs)} random starts ended in {len(em.optima)} optimum (relabelled copies counted as one).",
-            slides=sliders,
-            figures=[
+            f"The two ends differ by {abs(a.log_likelihood - b.log_likelihood):.1g} in log likelihood and "
+            f"{exchanged}by an exchange of the labels; {len(em.runs)} random starts ended in {len(em.optima)} optimum "
+            "(relabelled copies counted as one).",
+            slides=[
                 (
-                    dynamics.curves(ways, "iteration", "log likelihood below the best", log=True),
-                    "Distance to the common maximum by iteration from two starts.",
-                    "Two ways to one height.",
+                    dynamics.frames(fit, most=12),
+                    f"Step of EM from {name}",
+                    "The rows in the mixed colour of their shares.",
                 )
+                for name, fit in fits.items()
             ],
-            tables=[(pd.DataFrame.from_dict(rows, orient="index").rename_axis("start"), "Where the two starts end.")],
+            figures=[(dynamics.curves(below, "log likelihood below the best", log=True), "Two ways to one height.")],
+            tables=[(bm.side_by_side(fits, "log likelihood", "iterations", "estimates"), "Where the two starts end.")],
         ),
         bm.section(
             "Three components, 10 000 rows",
             f"Largest |z| against the truth: {found['z'].abs().max():.2f}.",
-            tables=[(found.rename_axis("parameter"), "Maximum likelihood, standard errors, and the truth.")],
+            tables=[(found, "Maximum likelihood, standard errors, and the truth.")],
         ),
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -13,18 +13,14 @@ The responsibilities are shown as red, green and blue.
 """
 
 import numpy as np
-import pandas as pd
 
 import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "Our first EM"
 rng = np.random.RandomState(1)  # the notes' legacy generator
-centres = 2.0 * np.array([[-1.0, 1.0, 2], [1.0, -1.0, 2.0]])
-x = np.zeros((300, 2))
-for i in range(300):
-    k = rng.choice(3, 1)
-    x[i] = rng.randn(2, 1)[:, 0] + centres[:, k[0]]
+centres = 2.0 * np.array([[-1.0, 1.0], [1.0, -1.0], [2.0, 2.0]])
+x = np.stack([centres[rng.choice(3)] + rng.randn(2) for _ in range(300)])
 data = bm.Data(x, names=("x", "y"))
 model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Fixed(1.0), isotropic=True, shared=True), 3, weight=bm.Flat())
 start = {
@@ -49,43 +45,26 @@ def climb(steps, extra):
 
 
 def story(em, mcmc, quick):
-    exact = em.runs[0].trace[:, 1]
-    notes = climb(5, 1e-5)
-    frame = pd.DataFrame(
-        {"the notes' M-step (1e-5)": [f"{v:.10f}" for v in notes], "exact EM": [f"{v:.10f}" for v in exact[:5]]},
-        index=pd.Index(range(5), name="iteration"),
-    )
-    r = em.predict_proba()
+    exact, notes = em.runs[0].trace[:, 1], climb(5, 1e-5)
+    lines = {
+        i: {"the notes' M-step (1e-5)": f"{notes[i]:.10f}", "exact EM": f"{exact[i]:.10f}"} for i in range(len(notes))
+    }
+    mixed = dynamics.panels(data, {"responsibilities as red, green and blue": em.predict_proba()}, rgb=True)
     return [
         bm.section(
             "The printed trace, and exact EM",
-            f"The notes' step gives {', '.join(f'{v:.4f}' for v in notes)}. "
-            f"Exact EM converges to {em.log_likelihood:.10f} "
-            f"in {int(np.argmax(np.diff(exact) < 1e-10)) + 1} iterations. "
+            f"The notes' step gives {', '.join(f'{v:.4f}' for v in notes)}. Exact EM converges to "
+            f"{em.log_likelihood:.10f} in {int(np.argmax(np.diff(exact) < 1e-10)) + 1} iterations. "
             "The 1e-5 is a prior in disguise: it pulls every mean towards zero.",
             figures=[
-                (
-                    dynamics.climb(em),
-                    "Rows and components at six iterations.",
-                    "The climb from three nearly equal centres.",
-                ),
-                (
-                    dynamics.panels(data, {"responsibilities as red, green and blue": r}, rgb=True),
-                    "Rows coloured by three responsibilities as red, green and blue.",
-                    "Each row's colour mixes red, green and blue in the proportions of its responsibilities.",
-                ),
-                (
-                    dynamics.curves({"log likelihood": exact}, "iteration", "log likelihood"),
-                    "Log likelihood by iteration.",
-                    "The log likelihood never falls.",
-                ),
+                (dynamics.climb(em), "The climb from three nearly equal centres."),
+                (mixed, "Each row's colour mixes red, green and blue in the proportions of its responsibilities."),
+                (dynamics.curves({"log likelihood": exact}, "log likelihood"), "The log likelihood never falls."),
             ],
-            tables=[(frame, "Log likelihood, iteration by iteration.")],
+            tables=[(lines, "iteration", "Log likelihood, iteration by iteration.")],
         )
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -12,74 +12,53 @@ posterior of the inflation stays away from 0 for the articles and reaches it for
 """
 
 import numpy as np
-import pandas as pd
+from scipy.stats import poisson
 
 import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "Zero-inflated Poisson"
 data = bm.datasets.biochemists()
+kicks = bm.datasets.prussian()
 model = bm.Mixture(bm.Components(bm.PointMass(0), bm.Poisson(rate=bm.Gamma(1, 0.1))), weight=bm.Dirichlet(1.0))
 settings = {"draws": 2000, "sampler": "gibbs", "restarts": 20, "seed": 1}
+plain = bm.Mixture(bm.Poisson(rate=bm.Flat()), 1)
+inflated = bm.Mixture(bm.Components(bm.PointMass(0), bm.Poisson(rate=bm.Flat())), weight=bm.Flat())
 
 
 def by_likelihood(counts):
-    """(zero-inflated fit, plain Poisson fit), both by maximum likelihood."""
-    inflated = bm.Components(bm.PointMass(0), bm.Poisson(rate=bm.Flat()))
-    return (
-        bm.fit_em(bm.Mixture(inflated, weight=bm.Flat()), counts, restarts=5, seed=1),
-        bm.fit_em(bm.Mixture(bm.Poisson(rate=bm.Flat()), 1), counts, restarts=1, seed=1),
-    )
+    """(rootogram, table) of the plain and the zero-inflated Poisson, both by maximum likelihood."""
+    one, two = (bm.fit_em(m, counts, restarts=5, seed=1) for m in (plain, inflated))
+    (mean,), (rate,), w, n = one.best["rate"].ravel(), two.best["rate"].ravel(), two.best["weight"], counts.n
+    expected = {
+        "Poisson": lambda v: n * poisson.pmf(v, mean),
+        "zero-inflated": lambda v: n * (w[0] * (v == 0) + w[1] * poisson.pmf(v, rate)),
+    }
+    line = {"inflation": f"{w[0]:.6f}", "rate": f"{rate:.6f}", "log likelihood": f"{two.log_likelihood:.4f}"}
+    line |= {"plain Poisson": f"{one.log_likelihood:.4f}", "BIC": two.bic, "BIC, plain": one.bic}
+    return dynamics.rootogram(counts.x[:, 0], expected), line
 
 
 def story(em, mcmc, quick):
-    from scipy.stats import poisson
-
-    parts, rows = [], {}
-    for name, counts in (("articles", data), ("horse kicks", bm.datasets.prussian())):
-        zip_, plain = by_likelihood(counts)
-        w, rate = zip_.best["weight"], float(zip_.best["rate"].ravel()[0])
-        rows[name] = {
-            "inflation": f"{w[0]:.6f}",
-            "rate": f"{rate:.6f}",
-            "log likelihood": f"{zip_.log_likelihood:.4f}",
-            "plain Poisson": f"{plain.log_likelihood:.4f}",
-            "BIC": zip_.bic,
-            "BIC, plain": plain.bic,
-        }
-        n, mean = counts.n, float(counts.x.mean())
-        expected = {
-            "Poisson": lambda v, n=n, mean=mean: n * poisson.pmf(v, mean),
-            "zero-inflated": lambda v, n=n, w=w, rate=rate: n * (w[0] * (v == 0) + w[1] * poisson.pmf(v, rate)),
-        }
-        parts.append(
-            (
-                dynamics.rootogram(counts.x[:, 0], expected),
-                f"Hanging rootograms of {name} under two models.",
-                f"{name}: bars that hang below the line are values that the model expects too rarely.",
-            )
-        )
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("data")
-    better = {
-        name: "the zero-inflated" if row["BIC"] < row["BIC, plain"] else "the plain" for name, row in rows.items()
-    }
-    text = [f"BIC prefers {better['articles']} Poisson for the articles, {better['horse kicks']} for the horse kicks."]
+    tables = {"articles": data, "horse kicks": kicks}
+    found = {name: by_likelihood(counts) for name, counts in tables.items()}
+    better = [("the zero-inflated", "the plain")[line["BIC"] > line["BIC, plain"]] for _, line in found.values()]
+    text = [f"BIC prefers {better[0]} Poisson for the articles, {better[1]} for the horse kicks."]
     if mcmc is not None:
-        kicks = bm.fit_mcmc(model, bm.datasets.prussian(), draws=200 if quick else 2000, sampler="gibbs", seed=1)
-        for name, fit in (("articles", mcmc), ("horse kicks", kicks)):
+        other = bm.fit_mcmc(model, kicks, draws=200 if quick else 2000, sampler="gibbs", seed=1)
+        for name, fit in zip(tables, (mcmc, other), strict=True):
             low, high = np.quantile(fit.draws["weight"][..., 0], [0.05, 0.95])
             text.append(f"Posterior of the inflation, {name}: 90 % between {low:.3f} and {high:.3f}.")
+    below = "bars that hang below the line are values that the model expects too rarely."
     return [
         bm.section(
             "Articles, and horse kicks as the negative control",
             *text,
-            figures=parts,
-            tables=[(frame, "Maximum likelihood.")],
+            figures=[(figure, f"{name[0].upper()}{name[1:]}: {below}") for name, (figure, _) in found.items()],
+            tables=[({name: line for name, (_, line) in found.items()}, "data", "Maximum likelihood.")],
         )
     ]
 
 
 if __name__ == "__main__":
-    from bayesmix.cli import main
-
-    raise SystemExit(main(["run", __file__]))
+    bm.run_script(__file__)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import runpy
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,17 @@ def test_a_script_adds_its_own_sections_before_the_others(here):
     assert page.index('id="story-a-tale-of-galaxies"') < page.index('id="certificate"')
     assert f"The best of 3 restarts: {fit.log_posterior:.3f}." in page and 'alt="A line that rises."' in page
     assert fit.engine == "em" and fit.settings["start"] == "rows"
+
+
+def test_python_runs_a_script_as_the_command_does(here, monkeypatch):
+    script = (
+        SCRIPT.replace('"draws": 11', '"engine": "em"') + "if __name__ == '__main__':\n    bm.run_script(__file__)\n"
+    )
+    Path("speeds.py").write_text(script)
+    monkeypatch.setattr(sys, "argv", ["speeds.py", "--quick", "--out", "x"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path("speeds.py", run_name="__main__")
+    assert stop.value.code == 0 and bm.load("x").settings["seed"] == 5
 
 
 def test_a_mistake_in_the_story_costs_neither_the_fit_nor_the_page(here, capsys):

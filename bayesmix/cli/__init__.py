@@ -46,6 +46,14 @@ def main(argv=None):
         return 141
 
 
+def run_script(path):
+    """Leave Python with the exit status of `bayesmix run PATH`: the last line of a model script, for `python PATH`.
+
+    Options that follow on Python's own command line are passed on.
+    """
+    raise SystemExit(main(["run", path, *sys.argv[1:]]))
+
+
 def _say(sentence, status):
     print(f"bayesmix: {' '.join(str(sentence).split())}", file=sys.stderr)
     return status

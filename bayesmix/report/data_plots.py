@@ -15,6 +15,7 @@ LEVEL = 0.9  # share of a component inside its ellipse
 FAINT, BAND = 60, 400  # posterior draws shown one by one, and behind a 90 % band
 FEATURES = 6  # panels at most, one per feature
 ROWS = 4000  # points or bars at most
+AT_ONCE = 2_000_000  # numbers that are simulated at once
 
 
 @styled
@@ -189,10 +190,13 @@ def predictive(fit):
         seen = ~np.isnan(data.x[:, j])  # a replicated data set misses the same cells
         bins, whole = _bins(data.x[seen, j])
         middle = (bins[1:] + bins[:-1]) / 2
-        heights = np.stack([np.histogram(r[seen, j], bins, weights=weight[seen])[0] for r in replicas])
+        heights = _histograms(replicas[:, seen, j], bins, weight[seen])
         low, mid, high = np.quantile(heights, [0.05, 0.5, 0.95], axis=0)
         observed = np.histogram(data.x[seen, j], bins, weights=weight[seen])[0]
-        ax.bar(middle, observed, np.diff(bins) * (0.85 if whole else 1), color=PALE)
+        if whole:
+            ax.bar(middle, observed, 0.85, color=PALE)
+        else:
+            ax.stairs(observed, bins, fill=True, color=PALE)
         ax.vlines(middle, low, high, color=colour(0), lw=1.8)
         ax.plot(middle, mid, ls="", marker="_", ms=6, mew=1.8, color=colour(0))
         _feature_axis(ax, data.names[j], whole)
@@ -205,13 +209,27 @@ def predictive(fit):
 
 
 def replicated(fit, count=200):
-    """Up to `count` replicated data sets, (count, n, d)."""
+    """The first few features of up to `count` replicated data sets, (count, n, at most FEATURES)."""
+    n, d = fit.data.n, fit.data.d
     if "posterior_predictive" in fit.groups:
         x = fit.groups["posterior_predictive"]["x"]
         lead = [dim for dim in ("chain", "draw") if dim in x.dims]
-        x = x.transpose(*lead, "obs", ...).values.reshape(-1, fit.data.n, fit.data.d)
-        return x[some(len(x), count)]
-    return np.stack([fit.simulate(fit.data.n, seed=s)[0] for s in range(count)])
+        x = x.transpose(*lead, "obs", ...).values.reshape(-1, n, d)
+        return x[some(len(x), count), :, :FEATURES]
+    many = int(np.clip(AT_ONCE // (n * d), 1, count))  # data sets: drawing all at once is fastest, but takes memory
+    sizes = np.diff([*range(0, count, many), count])
+    drawn = (fit.simulate(m * n, seed=s)[0].reshape(m, n, d)[:, :, :FEATURES] for s, m in enumerate(sizes))
+    return np.concatenate([np.array(part) for part in drawn])  # copies, or the features that are left out would stay
+
+
+def _histograms(replicas, bins, weight):
+    """(count, bins) histogram of each replica, (count, n), rows weighted; what lies outside the bins is left out."""
+    place = np.searchsorted(bins, replicas, side="right") - 1
+    place = np.where(replicas == bins[-1], len(bins) - 2, place)
+    out = np.zeros((len(replicas), len(bins) + 1))  # two more: below and above
+    place = np.clip(place, -1, len(bins) - 1) + 1
+    np.add.at(out, (np.arange(len(replicas))[:, None], place), weight)
+    return out[:, 1:-1]
 
 
 def _bins(x):

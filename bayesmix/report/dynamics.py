@@ -1,66 +1,90 @@
-"""Figures of EM on its way (its steps are in `steps.py`), of classifiers and of images: what lecture notes draw."""
+"""Figures of EM on its way (step by step in `steps.py`) and of counts: what lecture notes draw.
+
+The other figures for a script's own sections are collected here too: rows by class (`class_plots.py`) and pictures
+(`image_plots.py`).
+"""
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from bayesmix.report.class_plots import calibration, panels, regions
 from bayesmix.report.data_plots import some
+from bayesmix.report.image_plots import exemplars, images, montage, portraits
 from bayesmix.report.steps import climb, frames, kept
-from bayesmix.report.style import GREY, INK, PALE, TRUE_SHADES, blend, colour, grid, styled
+from bayesmix.report.style import GREY, INK, PALE, colour, described, grid, powers, styled
+from bayesmix.report.words import number
 
 __all__ = [
-    "calibration", "climb", "curves", "frames", "images", "kept", "panels", "regions", "rootogram", "staircase",
-    "trajectories",
+    "calibration", "climb", "curves", "distortion", "exemplars", "frames", "images", "kept", "montage", "panels",
+    "portraits", "regions", "rootogram", "staircase", "trajectories",
 ]  # fmt: skip
 
 
 @styled
-def trajectories(x, paths, names, homes=None):
-    """Figure: the ways that centres took, one line each, over the rows.
+def trajectories(fit, most=200):
+    """Figure: the ways that the centres took over the rows, one line each, in two features.
+
+    The ways of one restart are coloured by component, those of several by the optimum at which they ended.
 
     Args:
-        x: (n, 2) rows. names: of the two features.
-        paths: (steps + 1, K, 2) arrays, one per restart.
-        homes: number of the attractor that each restart fell to, which colours it; by default the component does.
+        fit: an EM fit with `keep_trace=True` whose components have a mean. most: restarts that are drawn.
     """
+    x, runs = fit.data.x, some(len(fit.runs), most)
+    paths = {i: np.array([theta["mean"] for theta in fit.runs[i].thetas]) for i in runs}
+    homes = {i: m for m, mode in enumerate(fit.optima) for i in mode.restarts}
     figure, axes = grid(1, 1, 4.4)
     ax = axes[0, 0]
-    rows, faint = some(len(x), 2000), max(0.06, min(1.0, 12 / len(paths)))
+    rows, faint = some(len(x), 2000), max(0.1, min(1.0, 20 / len(paths)))
     ax.scatter(x[rows, 0], x[rows, 1], s=8, c=PALE, lw=0)
-    for j, path in enumerate(paths):
+    for i, path in paths.items():
         for k in range(path.shape[1]):
-            c = colour(k if homes is None else homes[j])
+            c = colour(k) if len(paths) == 1 else colour(homes[i]) if i in homes else GREY
             ax.plot(path[:, k, 0], path[:, k, 1], color=c, lw=1, alpha=faint, marker=".", ms=3)
             ax.plot(*path[0, k], marker="o", ms=4, mfc="none", mec=c, alpha=faint)
-    for path in paths:
+    for path in paths.values():
         ax.plot(path[-1, :, 0], path[-1, :, 1], ls="", marker="P", ms=9, mec="white", mfc=INK)
     handles = [Line2D([], [], ls="", marker="o", mfc="none", mec=GREY), Line2D([], [], color=GREY, marker="."),
                Line2D([], [], ls="", marker="P", ms=9, mec="white", mfc=INK)]  # fmt: skip
     figure.legend(handles, ["start", "way", "end"], loc="outside lower center", ncols=3)
-    ax.set_xlabel(names[0])
-    ax.set_ylabel(names[1])
-    return figure
+    ax.set_xlabel(fit.data.names[0])
+    ax.set_ylabel(fit.data.names[1])
+    many = f" in {len(paths)} restarts" if len(paths) > 1 else ""
+    return described(figure, f"Ways of {fit.mixture.components} centres from start to end{many}, over the rows.")
 
 
 @styled
-def panels(data, tints, rgb=False):
-    """Figure: the same rows of two features once for each entry of `tints`.
+def distortion(fit, run=0):
+    """Figure: k-means after every half-step: the mean squared distance of a row to its centre, and the centres' moves.
 
     Args:
-        data: a `Data` of two features.
-        tints: dict of title -> (n, K) probabilities that colour the rows, or None for grey.
-        rgb: take three probabilities as red, green and blue instead of mixing the components' colours.
+        fit: what `bm.distortion_trace` takes. run: which restart.
     """
-    figure, axes = grid(1, len(tints), 2.9 if len(tints) > 1 else 4.4, sharex=True, sharey=True)
-    figure.set_label(TRUE_SHADES if rgb else "")
-    rows = some(data.n, 3000)
-    for ax, (title, p) in zip(axes[0], tints.items(), strict=True):
-        c = GREY if p is None else (np.clip(p, 0, 1) if rgb else blend(p))[rows]
-        ax.scatter(data.x[rows, 0], data.x[rows, 1], s=9, c=c, lw=0, alpha=0.8)
-        ax.set_title(title, loc="left")
-        ax.set_xlabel(data.names[0])
-    axes[0, 0].set_ylabel(data.names[1])
-    return figure
+    from bayesmix.em.kmeans import distortion_trace
+
+    steps = distortion_trace(fit, run)
+    figure, axes = grid(1, 2, 3.4)
+    fall, moves = axes[0]
+    at = steps["iteration"] - np.where(steps["step"] == "M", 0.5, 0.0)
+    fall.plot(at, steps["distortion"], color=PALE, lw=1.2)
+    for i, (step, what) in enumerate((("E", "rows choose the nearest centre (E)"), ("M", "centres move (M)"))):
+        part = steps["step"] == step
+        fall.plot(at[part], steps["distortion"][part], ls="", marker="o", ms=5, color=colour(i), label=what)
+    fall.set_ylabel("mean squared distance")
+    moved = steps[steps["step"] == "M"]
+    moves.plot(moved["iteration"], moved["moved"], marker="o", ms=5, lw=1.6, color=colour(1))
+    moves.set_ylabel("length of the centres' move")
+    for ax in axes[0]:
+        ax.set_xlabel("iteration")
+        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    figure.legend(loc="outside lower center", ncols=2)
+    first, last = steps["distortion"].iloc[[0, -1]]
+    return described(
+        figure,
+        f"Left: the mean squared distance after each half-step, falling from {number(first)} to {number(last)}. "
+        f"Right: how far the centres moved in each iteration, {number(moved['moved'].iloc[0])} at first, "
+        f"{number(moved['moved'].iloc[-1])} at last.",
+    )
 
 
 @styled
@@ -91,111 +115,49 @@ def staircase(frame, shown=8):
                Line2D([], [], ls="", marker="o", color=colour(1))]  # fmt: skip
     figure.legend(handles, ["log posterior", "bound, after an E-step", "bound, after an M-step"],
                   loc="outside lower center", ncols=3)  # fmt: skip
-    return figure
+    text = "Left: bound and log posterior after every half-step. Right: the gap between them, which each E-step closes."
+    return described(figure, text)
 
 
 @styled
-def curves(series, x_label, y_label, *, log=False, log_x=False, limits=None, marks=()):
+def curves(series, y_label, x_label=None, *, log=False, log_x=False, limits=None):
     """Figure: named lines over one axis.
 
     Args:
-        series: dict of name -> values, or -> (x, values). log, log_x: logarithmic axes. limits: of the y axis.
-        marks: pairs (name, value) of level lines.
+        series: a DataFrame or Series, one line for each column over the index; or a dict of name -> values, or of
+            name -> (x, values).
+        x_label: left out, the name of the index, or else "iteration".
+        log, log_x: logarithmic axes. limits: of the y axis.
     """
+    if hasattr(series, "index"):
+        frame = series.to_frame() if series.ndim == 1 else series
+        x_label = x_label or frame.index.name
+        series = {str(name): (frame.index.to_numpy(), column.to_numpy()) for name, column in frame.items()}
+    x_label = x_label or "iteration"
+    lines = {name: v if isinstance(v, tuple) else (np.arange(len(v)), v) for name, v in series.items()}
+    lines = {name: (np.asarray(x), np.asarray(y)) for name, (x, y) in lines.items()}
     figure, axes = grid(1, 1, 3.4)
     ax = axes[0, 0]
-    for i, (name, values) in enumerate(series.items()):
-        x, y = values if isinstance(values, tuple) else (np.arange(len(values)), values)
+    for i, (name, (x, y)) in enumerate(lines.items()):
         ax.plot(x, y, color=colour(i), marker="o" if len(x) <= 20 else None, ms=4, lw=1.6, label=name)
-    if x_label == "iteration":
+    if not log_x and all(x.dtype.kind in "iu" for x, _ in lines.values()):
         ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-    for name, value in marks:
-        ax.axhline(value, color=GREY, lw=1, ls=":")
-        ax.annotate(name, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY)
     if log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(powers)
     if log_x:
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}" if 1e-3 < v < 1e4 else powers(v))
     if limits is not None:
         ax.set_ylim(*limits)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
-    if len(series) > 1:
-        figure.legend(loc="outside lower center", ncols=min(len(series), 3))
-    return figure
-
-
-@styled
-def images(rows, shape, titles, columns=5):
-    """Figure: vectors as grey pictures, dark where the value is high.
-
-    Args:
-        rows: (m, height x width) values. shape: (height, width). titles: one each.
-    """
-    columns = min(columns, len(rows))
-    figure, axes = grid(-(-len(rows) // columns), columns, 7.2 / columns * 0.95)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for ax, row, title in zip(axes.flat, rows, titles, strict=False):
-        ax.imshow(np.reshape(row, shape), cmap="Greys", vmin=0)
-        ax.set_title(title, fontsize=9.5)
-    return figure
-
-
-@styled
-def regions(data, classifiers, names=None):
-    """Figure: where each classifier changes its mind (probability one half), over the labelled rows of two features.
-
-    Args:
-        data: a labelled `Data` of two features and two classes.
-        classifiers: dict of name -> function of (m, 2) rows that returns (m,) probabilities of the second class.
-        names: of the classes.
-    """
-    x, label = data.x, np.asarray(data.label)
-    low, high = x.min(axis=0), x.max(axis=0)
-    low, high = low - 0.07 * (high - low), high + 0.07 * (high - low)
-    a, b = np.meshgrid(np.linspace(low[0], high[0], 200), np.linspace(low[1], high[1], 200))
-    figure, axes = grid(1, 1, 4.6)
-    ax = axes[0, 0]
-    for c in range(2):
-        ax.scatter(*x[label == c].T, s=14, color=colour(c), alpha=0.5, lw=0)
-    ax.scatter(*x[label < 0].T, s=8, color=GREY, alpha=0.5, lw=0)
-    handles = [Line2D([], [], ls="", marker="o", color=colour(c)) for c in range(2)]
-    texts = [str(n) for n in (names or data.classes or ("class 0", "class 1"))]
-    for i, (name, proba) in enumerate(classifiers.items()):
-        p = np.asarray(proba(np.stack([a.ravel(), b.ravel()], axis=1))).reshape(a.shape)
-        style = ("-", "--", ":", "-.")[i % 4]
-        ax.contour(a, b, p, levels=[0.5], colors=INK, linestyles=[style], linewidths=1.8)
-        handles.append(Line2D([], [], color=INK, ls=style, lw=1.8))
-        texts.append(name)
-    ax.set_xlabel(data.names[0])
-    ax.set_ylabel(data.names[1])
-    figure.legend(handles, texts, loc="outside lower center", ncols=min(3, len(texts)))
-    return figure
-
-
-@styled
-def calibration(truth, probabilities, bins=10):
-    """Figure: how often the second class came among rows that were given about the same probability.
-
-    Args:
-        truth: (n,) zeros and ones. probabilities: dict of name -> (n,) predicted probabilities of a one.
-    """
-    figure, axes = grid(1, 1, 3.8)
-    ax = axes[0, 0]
-    ax.plot([0, 1], [0, 1], color=PALE, lw=1)
-    for i, (name, p) in enumerate(probabilities.items()):
-        cell = np.clip((np.asarray(p) * bins).astype(int), 0, bins - 1)
-        used = [b for b in range(bins) if (cell == b).sum() >= 3]
-        at = np.array([np.mean(np.asarray(p)[cell == b]) for b in used])
-        rate = np.array([np.mean(truth[cell == b]) for b in used])
-        error = np.array([np.sqrt(max(r * (1 - r), 0.25 / m) / m) for r, m in
-                          zip(rate, [(cell == b).sum() for b in used], strict=True)])  # fmt: skip
-        ax.errorbar(at, rate, yerr=error, color=colour(i), marker="o", ms=5, lw=1.2, label=name)
-    ax.set_xlabel("predicted probability")
-    ax.set_ylabel("observed share")
-    figure.legend(loc="outside lower center", ncols=min(3, len(probabilities)))
-    return figure
+    if len(lines) > 1:
+        figure.legend(loc="outside lower center", ncols=min(len(lines), 3))
+    ends = [f"{name} from {number(float(y[0]))} to {number(float(y[-1]))}" for name, (_, y) in lines.items()]
+    x = next(iter(lines.values()))[0]
+    reach = f"{number(x[0])} to {number(x[-1])}"
+    return described(figure, f"{y_label[0].upper()}{y_label[1:]} by {x_label}, {reach}: {'; '.join(ends)}.")
 
 
 @styled
@@ -210,12 +172,15 @@ def rootogram(counts, expected):
     values = np.arange(int(np.max(counts)) + 1)
     observed = np.bincount(np.asarray(counts, dtype=int), minlength=len(values))
     figure, axes = grid(1, len(expected), 3.4, sharey=True)
+    top = 0.0
     for ax, (name, f) in zip(axes[0], expected.items(), strict=True):
         root = np.sqrt(f(values))
         ax.bar(values, -np.sqrt(observed), bottom=root, color=PALE, width=0.85)
         ax.plot(values, root, color=colour(0), marker="o", ms=4, lw=1.5)
+        top = max(top, 1.06 * root.max())
         ax.axhline(0, color=INK, lw=0.8)
         ax.set_title(name, loc="left")
         ax.set_xlabel("count")
+    axes[0, 0].set_ylim(top=top)
     axes[0, 0].set_ylabel("square root of rows")
-    return figure
+    return described(figure, f"Hanging rootograms of counts 0 to {values[-1]}: {', '.join(expected)}.")

@@ -16,12 +16,15 @@ def optima(census, matching=None):
     """The optima: the census, how the restarts climbed, one climb step by step, and the map with the chains on it."""
     frame, runs = census.modes, census.runs
     best, many = census.optima[0], len(census.optima)
+    what, values = words.ranked_by(census)
     optima = "optima" if many > 1 else "optimum"
     text = [
         f"{len(runs)} restart{'s' * (len(runs) > 1)} ended in {many} distinct {optima}, "
         f"relabelled copies counted as one; {best.times_reached} reached the best, "
-        f"log posterior {best.log_posterior:.4f}.".replace("-", "−")
+        f"{what} {values[0]:.4f}.".replace("-", "−")
     ]
+    if what == "objective":
+        text.append("EM climbed at another stiffness than 1: the optima are ranked by the objective that it climbed.")
     lost = sorted({r.status for r in runs} - {"converged"})
     text += [f"{sum(r.status == s for r in runs)} restart(s) ended as “{s}”." for s in lost]
     if many > 1:

@@ -1,10 +1,12 @@
 """Figures of the optima: how the restarts climbed to them, and a map with the chains drawn onto it."""
 
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from bayesmix.report.data_plots import ROWS, some
-from bayesmix.report.style import GREY, INK, PALE, colour, grid, styled
+from bayesmix.report.style import GREY, INK, PALE, colour, grid, powers, styled
+from bayesmix.report.words import ranked_by
 
 SHOWN = 8  # optima with a colour of their own
 MAPPED = 40  # optima on the map
@@ -40,29 +42,38 @@ def em_traces(em):
     floor = _floor(best)
     home = {i: m for m, mode in enumerate(em.optima) for i in mode.restarts}
     figure, axes = grid(1, 1, 3.9)
-    ax, longest = axes[0, 0], 1
+    ax, ways, ends, shades, styles = axes[0, 0], [], [], [], []
     for i, run in sorted(enumerate(em.runs), key=lambda pair: -home.get(pair[0], 10**6)):
         gap = best - run.trace[:, column]
         arrived = np.flatnonzero(gap <= floor)
         last = int(arrived[0]) if len(arrived) else len(gap) - 1
-        gap = np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan)
+        gap = np.where(np.isfinite(gap), np.maximum(gap, floor), np.nan)[: last + 1]
         shade, style = _optimum_style(em.optima, home.get(i))
-        ax.plot(gap[: last + 1], color=shade, lw=1.0, ls=style, alpha=0.7)
-        ax.plot(last, gap[last], marker="o", ms=3.5, color=shade, alpha=0.9, clip_on=False)
-        longest = max(longest, last)
+        ways.append(np.stack([np.arange(last + 1), gap], axis=1))
+        ends.append((last, gap[-1]))
+        shades.append(shade)
+        styles.append(style)
+    ends = np.array(ends)
+    longest = max(1, int(ends[:, 0].max()))
+    ax.add_collection(LineCollection(ways, colors=shades, linestyles=styles, linewidths=1.0, alpha=0.7))
+    ax.scatter(*ends.T, s=12, color=shades, alpha=0.9, clip_on=False, zorder=3)
+    tall = np.concatenate([way[:, 1] for way in ways])
+    ax.set_ylim(0.4 * floor, 2.5 * max(np.nanmax(tall, initial=floor), 10 * floor))
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=10, linscale=1)
     ticks = [t for t in (0, 2, 4, 6, 8, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= longest]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.set_xlim(0, longest * 1.05)
     ax.minorticks_off()
+    ax.yaxis.set_major_formatter(powers)
     ax.set_xlabel("iteration")
-    ax.set_ylabel("log posterior below the best")
     ax.grid(axis="y", color=PALE, lw=0.5)
+    what, heights = ranked_by(em)
+    ax.set_ylabel(f"{what} below the best")
     handles = []
     for m, mode in enumerate(em.optima[:SHOWN]):
         shade, style = _optimum_style(em.optima, m)
-        value = mode.kind if mode.kind == "collapsed" else f"{mode.log_posterior:.2f}"
+        value = mode.kind if mode.kind == "collapsed" else f"{heights[m]:.2f}"
         text = f"optimum {m}: {value} ({mode.times_reached}×)".replace("-", "−")
         handles.append((Line2D([], [], color=shade, ls=style, lw=2), text))
     if len(em.optima) > SHOWN:
@@ -97,10 +108,13 @@ def mode_map(fit, optima=None, occupancy=None):
         occupancy: `Diagnosis.occupancy`, chain x optimum.
     """
     optima = list(fit.optima if optima is None else optima)
-    shown = [m for m, mode in enumerate(optima) if np.isfinite(mode.log_posterior)][:MAPPED]
-    best = max(shown, key=lambda m: optima[m].log_posterior)
+    what, heights = "log posterior", [mode.log_posterior for mode in optima]
+    if [*map(id, optima)] == [*map(id, fit.optima)]:  # not those that chains led to
+        what, heights = ranked_by(fit)
+    shown = [m for m, height in enumerate(heights) if np.isfinite(height)][:MAPPED]
+    best = max(shown, key=lambda m: heights[m])
     moved = {m: _moved(fit, optima[best], optima[m]) for m in shown}
-    gap = {m: optima[best].log_posterior - optima[m].log_posterior for m in shown}
+    gap = {m: heights[best] - heights[m] for m in shown}
     figure, axes = grid(1, 1, 3.9)
     ax = axes[0, 0]
     for m in sorted(shown, key=lambda m: -optima[m].times_reached):
@@ -117,7 +131,7 @@ def mode_map(fit, optima=None, occupancy=None):
     ax.grid(color=PALE, lw=0.5)
     ax.set_axisbelow(True)
     ax.set_xlabel("rows placed differently from the best optimum")
-    ax.set_ylabel("log posterior below the best")
+    ax.set_ylabel(f"{what} below the best")
     visitors = _visitors(occupancy)
     here = [m for m in shown if m in visitors]
     if here:

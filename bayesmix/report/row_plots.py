@@ -67,8 +67,10 @@ def co_clustering(fit, together=None):
         together: what `fit.co_clustering()` gave; left out, it is called.
     """
     together = fit.co_clustering() if together is None else together
-    order = seriate(together)
-    classes = fit.predict_proba().argmax(axis=1)[order]
+    p = fit.predict_proba()
+    # With one draw and two classes a row's probability says all; else the clustering of the rows finds the order.
+    order = np.argsort(p[:, 1], kind="stable") if fit.engine == "em" and p.shape[1] == 2 else seriate(together)
+    classes = p.argmax(axis=1)[order]
     figure, axes = grid(2, 1, 2.2, width=4.9, height_ratios=[1, 24])
     strip, ax = axes[:, 0]
     colours = ListedColormap([colour(c) for c in range(classes.max() + 1)])

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from bayesmix.report.data_plots import _bins, _ellipse, _parts, some
-from bayesmix.report.style import GREY, INK, TRUE_SHADES, blend, colour, component_colours, grid, styled
+from bayesmix.report.style import GREY, INK, TRUE_SHADES, blend, colour, component_colours, described, grid, styled
 
 FRAMES = 16  # of a slider
 CELLS = 24  # components and features at most of a table of probabilities that is drawn without a shape
@@ -48,7 +48,7 @@ def climb(fit, run=0, steps=6, bisectors=False):
         ax.set_ylabel(fit.data.names[1] if fit.data.d == 2 else "density")
     for ax in axes[-1]:
         ax.set_xlabel(fit.data.names[0])
-    return figure
+    return described(figure, f"Rows and components at {len(at)} iterations of EM, {at[0]} to {at[-1]}.")
 
 
 @styled
@@ -68,7 +68,8 @@ def frames(fit, run=0, bisectors=False, most=FRAMES, shape=None):
             way(axes[0, 0], fit, run, i, bisectors=bisectors, size=12)
             axes[0, 0].set_xlabel(fit.data.names[0])
             axes[0, 0].set_ylabel(fit.data.names[1] if way is _plane else "density")
-        out.append((f"iteration {i}", figure))
+        what = "The mean pictures" if way is _images else "The rows and the components"
+        out.append((f"iteration {i}", described(figure, f"{what} on their way through EM.")))
     return out
 
 

@@ -15,31 +15,46 @@ def section(title, *text, figures=(), slides=(), tables=()):
     Args:
         title: its heading.
         text: paragraphs.
-        figures: triples (matplotlib Figure, alternative text, caption).
-        slides: quadruples (frames, name of the slider, alternative text, caption), where frames are pairs (title,
-            Figure) that share one place, as from `dynamics.frames`; they come before the figures.
-        tables: pairs (DataFrame, caption); the index comes first, under its name.
+        figures: pairs (matplotlib Figure, caption) of figures of `bayesmix.report`, which bring the sentence that
+            stands for them where they cannot be seen; of others triples (Figure, that sentence, caption).
+        slides: triples (frames, name of the slider, caption), where frames are pairs (title, Figure) that share one
+            place, as from `dynamics.frames`, or quadruples with the sentence before the caption; they come first.
+        tables: pairs (DataFrame, caption); the index comes first, under its name. Or triples (dict of line -> dict of
+            column -> value, name of the lines, caption).
 
     Raises:
         InputError: a figure has no alternative text, or is not a matplotlib Figure.
     """
     pictures = []
-    for frames, name, alt, caption in slides:
-        for _, figure in frames:
-            _check(title, figure, alt)
+    for frames, name, *alt, caption in slides:
+        alt = next(_alternative(title, figure, alt) for _, figure in frames)
         pictures.append(slider(frames, name, alt, caption))
-    for figure, alt, caption in figures:
-        _check(title, figure, alt)
+    for figure, *alt, caption in figures:
+        alt = _alternative(title, figure, alt)
         many = sum(len(c.get_offsets()) for ax in figure.axes for c in ax.collections if hasattr(c, "get_offsets"))
         shades = figure.get_label() == TRUE_SHADES or any(ax.images for ax in figure.axes)
         pictures.append(picture(figure, alt, caption, "png" if many > 800 or shades else "svg", true_shades=shades))
-    frames = tuple(frame_table(frame, str(frame.index.name or ""), caption) for frame, caption in tables)
     name = "story-" + re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    return Section(name, title, tuple(text), tuple(pictures), frames)
+    return Section(name, title, tuple(text), tuple(pictures), tuple(_table(*table) for table in tables))
 
 
-def _check(title, figure, alt):
+def _table(rows, *rest):
+    """The Table of (DataFrame, caption), or of (dict of lines, their name, caption)."""
+    *by, caption = rest
+    if by:
+        import pandas as pd
+
+        rows = pd.DataFrame.from_dict(rows, orient="index").rename_axis(by[0])
+    return frame_table(rows, str(rows.index.name or ""), caption)
+
+
+def _alternative(title, figure, given):
+    """The sentence that stands for a figure: the given one, or that which the figure brought."""
     if not hasattr(figure, "savefig"):
-        raise InputError(f"section({title!r}): figures take triples (Figure, alt, caption), got {figure!r} first.")
-    if not str(alt).strip():
+        raise InputError(
+            f"section({title!r}): figures take (Figure, caption) or (Figure, alt, caption), got {figure!r} first."
+        )
+    text = given[0] if given else getattr(figure, "alt_text", "")
+    if not str(text).strip():
         raise InputError(f"section({title!r}): a figure has no alternative text; say what it shows in a sentence.")
+    return str(text)

@@ -55,6 +55,12 @@ def grid(rows, columns, height, width=WIDTH, **kwargs):
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
+def described(figure, text):
+    """The figure, together with the sentence that stands for it where it cannot be seen; `bm.section` reads it."""
+    figure.alt_text = text
+    return figure
+
+
 def colour(index):
     """The colour of component, class or optimum `index`; they repeat after fourteen."""
     return PALETTE[index % len(PALETTE)]
@@ -77,6 +83,15 @@ def blend(probabilities):
     return np.clip(probabilities @ base, 0.0, 1.0)
 
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def powers(value, _=None):
+    """10 to some power as a tick label: a twentieth of the time that matplotlib's own mathematics takes."""
+    power = np.log10(value) if value > 0 else np.nan
+    return f"10{str(round(power)).translate(RAISED)}" if abs(power - np.rint(power)) < 1e-9 else ""
+
+
 def data_uri(figure, kind="svg"):
     """The figure as a `data:` URI; "svg" for few lines, "png" for many points."""
     buffer = io.BytesIO()
@@ -94,9 +109,10 @@ def _save_png(figure, buffer):
     from PIL import Image
 
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=130)
-    image = Image.open(raw).convert("RGB")
-    image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    figure.savefig(raw, format="rgba", dpi=130)
+    size = tuple(int(s) for s in figure.bbox.size * 130 / figure.dpi)
+    image = Image.frombuffer("RGBA", size, raw.getbuffer()).convert("RGB")
+    image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, "png", compress_level=9)
 
 
 def quantities(mixture, data, limit=4):

@@ -34,7 +34,8 @@ def show_table(table, title):
 def show_modes(fit):
     """Print the EM census."""
     frame = words.census(fit)
-    frame = frame[["log_posterior", "gap", "reached", "share", "kind", "log_mass"]]
+    columns = ("objective", "log_posterior", "gap", "reached", "share", "kind", "log_mass")
+    frame = frame[[name for name in columns if name in frame]]
     show_table(words.frame_table(frame, "optimum"), "Optima found by EM")
     for m, mode in enumerate(fit.optima[1:6], start=1):
         say(f"Optimum {m}: {mode.differs}.")

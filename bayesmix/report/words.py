@@ -61,14 +61,20 @@ def frame_table(frame, index="", caption="", digits=4):
     text = [frame[c].dtype.kind not in "biuf" and not _numeric(frame[c]) for c in frame.columns]
     index = index or str(frame.index.name or "")
     words = frame.index.dtype.kind not in "biuf"
-    rows = tuple((str(i), *(number(v, digits) for v in row)) for i, row in zip(frame.index, _rows(frame), strict=True))
+    rows = tuple((str(i), *_cells(row, text, digits)) for i, row in zip(frame.index, _rows(frame), strict=True))
     left = tuple(j + 1 for j, t in enumerate(text) if t) + ((0,) if words else ())
     return Table((index, *(str(c).replace("_", " ") for c in frame.columns)), rows, left, caption)
 
 
+def _cells(row, text, digits):
+    """A line of numbers, with the sign of a minus, and words."""
+    for value, words in zip(row, text, strict=True):
+        yield number(value, digits) if words else number(value, digits).replace("-", "−")
+
+
 def _numeric(column):
     """Whether a column of text holds nothing but numbers as `number` writes them."""
-    return all(re.fullmatch(r"[−+\d.e]+( %)?|–|−?∞", str(value)) for value in column)
+    return all(re.fullmatch(r"[-−+\d.e]+( %)?|–|−?∞", str(value)) for value in column)
 
 
 def _rows(frame):
@@ -84,11 +90,19 @@ def mode_table(fit):
 def census(fit):
     """The EM census as a DataFrame whose log posteriors show their differences."""
     frame = fit.modes.copy()
-    for name in ("log_posterior", "log_likelihood", "log_mass"):
+    for name in {"objective", "log_posterior", "log_likelihood", "log_mass"} & set(frame):
         frame[name] = [f"{v:.3f}".replace("-", "−") if np.isfinite(v) else number(v) for v in frame[name]]
     frame["share"] = [f"{100 * v:.0f} %" for v in frame["share"]]
     frame["gradient_norm"] = [number(v, 2) for v in frame["gradient_norm"]]
     return frame.rename(columns={"times_reached": "reached", "gradient_norm": "gradient"})
+
+
+def ranked_by(fit):
+    """What the fit's optima are ranked by, and its value at each."""
+    climbed = getattr(fit, "_objectives", None)
+    if climbed is None:
+        return "log posterior", [mode.log_posterior for mode in fit.optima]
+    return "objective", climbed
 
 
 def comparison_table(table):

@@ -1,18 +1,17 @@
 """Every figure exists for every kind of fit, says what it shows, and leaves pyplot alone."""
 
-import io
 import sys
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 import bayesmix as bm
 from bayesmix.report import plots
 from bayesmix.report.chain_plots import rank_ecdf
-from bayesmix.report.data_plots import _bins, _ellipse
-from bayesmix.report.style import PALETTE, data_uri, quantities
+from bayesmix.report.data_plots import _bins, _ellipse, _histograms, replicated
+from bayesmix.report.style import PALETTE, data_uri, powers, quantities
 from bayesmix.report.words import number
+from figures import drawn, texts
 from laplace import laplace_fit, made_up_comparison, made_up_diagnosis
 
 LINES = 20  # at least so many curves before a figure counts as drawn
@@ -28,23 +27,13 @@ def mcmc(em):
     return laplace_fit(em, switch=True)
 
 
-def drawn(figure):
-    """The figure after it was rendered once; warnings are errors, so a bad layout would fail here."""
-    assert isinstance(figure, Figure)
-    figure.savefig(io.BytesIO(), format="png", dpi=40)
-    return figure
-
-
-def texts(figure):
-    labels = [t for ax in figure.axes for t in (ax.get_xlabel(), ax.get_ylabel(), ax.get_title())]
-    return labels + [t.get_text() for legend in figure.legends for t in legend.get_texts()]
-
-
 def test_em_traces_show_every_restart_and_end_near_the_best(em):
     figure = drawn(plots.em_traces(em))
-    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]
+    curves = figure.axes[0].collections[0].get_segments()
     assert len(curves) == len(em.runs)
-    assert min(line.get_ydata()[-1] for line in curves) < 1e-3
+    assert min(curve[-1, 1] for curve in curves) < 1e-3
+    low, high = figure.axes[0].get_ylim()
+    assert all(low < curve[:, 1].min() and curve[:, 1].max() < high for curve in curves)
     assert any("optimum 0" in t and "4×" in t for t in texts(figure))
 
 
@@ -265,6 +254,26 @@ def test_predictive_of_draws_and_of_a_point(em, mcmc):
 
 def test_figures_repeat_byte_for_byte(em):
     assert data_uri(plots.em_traces(em)) == data_uri(plots.em_traces(em))
+
+
+def test_powers_of_ten_are_written_out():
+    assert [powers(v) for v in (1e-9, 1.0, 10.0, 1e12)] == ["10⁻⁹", "10⁰", "10¹", "10¹²"]
+    assert powers(2e-9) == powers(0.0) == ""
+
+
+def test_replicated_histograms_are_numpys():
+    """Weighted counts as np.histogram gives them: the last edge belongs to the last bin, what is outside to none."""
+    x = np.random.default_rng(3).normal(size=(4, 60)).round(1)
+    weight, bins = np.random.default_rng(4).random(60), np.array([-1.0, -0.3, 0.4, 1.5])
+    want = [np.histogram(row, bins, weights=weight)[0] for row in x]
+    assert (x == bins[-1]).any() and (x < bins[0]).any() and (x > bins[-1]).any()
+    np.testing.assert_allclose(_histograms(x, bins, weight), want, rtol=1e-12)
+
+
+def test_replicates_in_pieces_have_the_data_s_shape(em, monkeypatch):
+    monkeypatch.setattr("bayesmix.report.data_plots.AT_ONCE", 3 * em.data.n * em.data.d)
+    found = replicated(em, count=7)  # pieces of 3, 3 and 1
+    assert found.shape == (7, em.data.n, em.data.d) and len(np.unique(found[:, 0, 0])) == 7
 
 
 def test_pyplot_is_never_loaded_by_the_plots():

@@ -1,0 +1,90 @@
+"""Fits beside each other and beside a known truth."""
+
+import numpy as np
+import pytest
+
+import bayesmix as bm
+from laplace import laplace_fit
+
+TRUTH = {"weight": [0.3, 0.7], "mean": [[0.0], [8.0]], "sd": [[1.0], [1.0]]}
+
+
+@pytest.fixture(scope="module")
+def known():
+    """(fit, class of each row): two groups eight standard deviations apart, the higher one first in the data."""
+    rng = np.random.default_rng(1)
+    z = np.repeat([1, 0], [70, 30])
+    model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 2, weight=bm.Flat(), constraints=bm.Order("mean"))
+    return bm.fit_em(model, bm.Data(rng.normal(8.0 * z, 1.0), names=("x",)), restarts=3, seed=1), z
+
+
+def test_fits_side_by_side(known):
+    fit, _ = known
+    one = bm.fit_em(bm.Mixture(fit.mixture.family, 1, weight=bm.Flat()), fit.data, restarts=1, seed=1)
+    columns = "log likelihood", "parameters", "BIC", "optima met", "starts at the best", "collapsed", "restarts"
+    table = bm.side_by_side({1: one, 2: fit}, *columns, by="components")
+    assert table.index.tolist() == [1, 2] and table.index.name == "components" and list(table) == list(columns)
+    assert table["BIC"].tolist() == [one.bic, fit.bic] and table["parameters"].tolist() == [2, 5]
+    assert table["restarts"].tolist() == [1, 3] and table.loc[1, "starts at the best"] == "1 of 1"
+    both = bm.side_by_side({"fit": fit}, "estimates", "spreads").loc["fit"]
+    assert len(both) == 12 and both["mean[1, x]"] == fit.best["mean"][1, 0]
+    assert both["mean[1, x]: sd"] == fit.standard_deviations()["mean[1, x]"]
+
+
+def test_chains_side_by_side(known):
+    fit, _ = known
+    chains = laplace_fit(fit, draws=50)
+    table = bm.side_by_side({"chains": chains}, "least ESS", "divergent draws", "spreads")
+    assert table.loc["chains", "divergent draws"] in ("0.0 %", "Gibbs has none") and table["least ESS"].iloc[0] > 10
+    assert table.loc["chains", "sd[0, x]"] == pytest.approx(chains.relabelled["sd"][:, :, 0].std(ddof=1))
+
+
+def test_wrong_columns_are_a_sentence(known):
+    for fits, columns in (({"fit": known[0]}, ["BICC"]), ({}, ["BIC"])):
+        with pytest.raises(bm.InputError, match="side_by_side: expected"):
+            bm.side_by_side(fits, *columns)
+
+
+def test_a_truth_beside_the_estimates(known):
+    fit, _ = known
+    table = bm.beside_truth(fit, TRUTH)
+    assert table.loc["mean[1, x]", "truth"] == 8.0 and table.index.name == "parameter" and len(table) == 6
+    line = table.loc["mean[1, x]"]
+    assert line["z"] == pytest.approx((line.iloc[0] - 8.0) / line.iloc[1])
+
+
+def test_components_named_after_the_classes(known):
+    fit, z = known
+    swapped = 1 - z  # class 0 is now the higher group, component 1
+    for truth in (z, swapped):
+        p = bm.matched(fit, truth)
+        assert np.array_equal(p.argmax(axis=1), truth)
+        table = bm.confusion(fit, truth)
+        assert table.attrs["purity"] == 1.0 and table.index.name == "component"
+    assert table.to_numpy().tolist() == [[0, 30], [70, 0]]
+    assert bm.confusion(fit, np.arange(100) % 2).attrs["purity"] < 0.7  # negative control
+    with pytest.raises(bm.InputError, match="one for each component"):
+        bm.matched(fit, z + 1)
+
+
+def test_every_row_is_judged_by_fits_that_have_not_seen_it():
+    data = bm.Data(np.arange(12.0), label=np.arange(12) % 2)
+    seen = []
+
+    class Classifier:
+        def predict_proba(self, x):
+            seen[-1] = (*seen[-1], x.ravel())
+            return np.stack([x.ravel(), -x.ravel()], axis=1)
+
+    def fit(part):
+        seen.append((part.x.ravel(), part.label))
+        return Classifier()
+
+    p = bm.out_of_fold(fit, data, folds=3)
+    assert np.array_equal(p[:, 0], data.x.ravel()) and len(seen) == 3
+    for x, label, others in seen:
+        assert not set(x) & set(others) and len(x) + len(others) == 12
+        assert np.array_equal(label, x % 2)
+    for wrong in (bm.Data(data.x), data.take(slice(0, 6))):
+        with pytest.raises(bm.InputError, match="out_of_fold"):
+            bm.out_of_fold(fit, wrong, folds=3 if wrong.n == 12 else 1)
