@@ -61,7 +61,9 @@ def story(em, mcmc, quick):
             "Three digits",
             f"{pure.attrs['purity']:.1%} of the rows have the digit of their component (hard assignment: "
             f"{bm.confusion(hard, digit[three]).attrs['purity']:.1%}).",
-            slides=[(dynamics.frames(em, best, shape=shape), "Step of EM", "The best restart, from grey to digits.")],
+            slides=[
+                (dynamics.frames(em, best, shape=shape), "Step of EM", "The restart that reached the best optimum.")
+            ],
             figures=[
                 (dynamics.portraits(em, shape), "The probability of ink, pixel by pixel."),
                 (climb, "The climb of the slider above."),

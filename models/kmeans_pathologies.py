@@ -92,7 +92,7 @@ def story(em, mcmc, quick):
         bm.section(
             "Shapes and sizes",
             "Share of rows in their own cluster:",
-            figures=[(figure, f"{name}.") for name, (figure, _) in found.items()],
+            figures=[(figure, f"{name.capitalize()}.") for name, (figure, _) in found.items()],
             tables=[
                 ({n: s for n, (_, s) in found.items()}, "data", "k-means, hard and soft, beside the full mixture.")
             ],

@@ -94,12 +94,16 @@ def _census(problem, runs, examined, keep_twins, soft):
         modes.append(
             replace(examined[chosen], times_reached=count, share=count / len(runs), restarts=tuple(sorted(group)))
         )
+
+    def height(mode):  # what the optima are ranked by
+        return mode.log_posterior if soft else max(runs[i].trace[-1, 0] for i in mode.restarts)
+
     if soft:
         modes = weigh_once(problem, _merge(problem, modes))
     else:
-        modes.sort(key=lambda m: -max(runs[i].trace[-1, 0] for i in m.restarts))
+        modes.sort(key=lambda m: -height(m))
     best = modes[0] if modes else None
-    modes = [replace(m, differs=differs(problem, best, m)) for m in modes]
+    modes = [replace(m, differs=differs(problem, best, m, height(best) - height(m))) for m in modes]
     lost = tuple(i for i, r in enumerate(runs) if r.status == COLLAPSED)
     if lost:
         r = runs[lost[0]]
@@ -287,8 +291,8 @@ def height(problem, theta):
     return problem.e_step(theta).log_likelihood + sum(problem.mixture.log_prior(theta).values())
 
 
-def differs(problem, best, mode):
-    """One sentence on how an optimum differs from the best one, by where its rows go."""
+def differs(problem, best, mode, gap):
+    """One sentence on how an optimum that lies `gap` lower differs from the best one, by where its rows go."""
     if mode is best:
         return "the best optimum found"
     a = problem.responsibilities(problem.inward(best.theta))[0].argmax(axis=1)
@@ -310,7 +314,5 @@ def differs(problem, best, mode):
         shares = [k for k in range(K) if table[j, k] > 0.25 * max(table[j].sum(), 1)]
         if len(shares) > 1:
             parts.append(f"the best one's {j} is split over {' and '.join(map(str, shares))}")
-    gap = best.log_posterior - mode.log_posterior
     detail = "; ".join(parts) if parts else "the components overlap differently"
-    lower = f"{gap:.4g} lower" if gap >= 0 else f"{-gap:.4g} higher, but lower in the objective that was climbed"
-    return f"{lower}: {moved} of {n} rows change component; {detail}"
+    return f"{gap:.4g} lower: {moved} of {n} rows change component; {detail}"

@@ -21,7 +21,7 @@ def panels(data, tints, rgb=False):
     rows = some(data.n, 3000)
     for ax, (title, p) in zip(axes[0], tints.items(), strict=True):
         c = GREY if p is None else (np.clip(p, 0, 1) if rgb else blend(p))[rows]
-        ax.scatter(data.x[rows, 0], data.x[rows, 1], s=9, c=c, lw=0, alpha=0.8)
+        ax.scatter(data.x[rows, 0], data.x[rows, 1], s=np.clip(3000 / data.n, 9, 30), c=c, lw=0, alpha=0.8)
         ax.set_title(title, loc="left")
         ax.set_xlabel(data.names[0])
     axes[0, 0].set_ylabel(data.names[1])

@@ -147,7 +147,12 @@ def curves(series, y_label, x_label=None, *, log=False, log_x=False, limits=None
         ax.yaxis.set_major_formatter(powers)
     if log_x:
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}" if 1e-3 < v < 1e4 else powers(v))
+        at = np.unique(np.concatenate([x for x, _ in lines.values()]))
+        if len(at) <= 10:
+            ax.set_xticks(at, [f"{v:g}" for v in at])
+            ax.minorticks_off()
+        else:
+            ax.xaxis.set_major_formatter(powers)
     if limits is not None:
         ax.set_ylim(*limits)
     ax.set_xlabel(x_label)

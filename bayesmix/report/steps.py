@@ -82,16 +82,21 @@ def _steps(kept, most):
     return [kept[i] for i in dict.fromkeys((*range(first), *rest))]
 
 
-def _shares(one, i):
-    """(n, K) responsibilities after iteration i, which was kept."""
-    return one.responsibilities[list(one.kept).index(i)]
+def _named(fit, run, i):
+    """(theta, (n, K) responsibilities) after iteration i, which was kept, the components named as in `fit.best`."""
+    from bayesmix.em.kernel import Problem
+    from bayesmix.em.modes import match
+
+    one = fit.runs[run]
+    names = match(Problem.of(fit.mixture, fit.data), fit.best, one.theta)
+    return fit.mixture.permute(one.thetas[i], names), one.responsibilities[list(one.kept).index(i)][:, names]
 
 
 def _plane(ax, fit, run, i, bisectors=False, size=7):
     """The rows and the components after iteration i, in two features."""
-    one, x, rows = fit.runs[run], fit.data.x, some(fit.data.n, 2000)
-    theta = one.thetas[i]
-    ax.scatter(x[rows, 0], x[rows, 1], s=size, c=blend(_shares(one, i))[rows], lw=0, alpha=0.7)
+    x, rows = fit.data.x, some(fit.data.n, 2000)
+    theta, shares = _named(fit, run, i)
+    ax.scatter(x[rows, 0], x[rows, 1], s=size, c=blend(shares)[rows], lw=0, alpha=0.7)
     limits = ax.get_xlim(), ax.get_ylim()
     centres = theta["mean"]
     for k, centre in enumerate(centres):
@@ -107,18 +112,19 @@ def _plane(ax, fit, run, i, bisectors=False, size=7):
 
 def _line(ax, fit, run, i, bisectors=False, size=9):
     """The histogram of one feature with the densities after iteration i, and the rows below it."""
-    one, x, weight = fit.runs[run], fit.data.x[:, 0], fit.data.row_weight
+    x, weight = fit.data.x[:, 0], fit.data.row_weight
+    theta, shares = _named(fit, run, i)
     bins, whole = _bins(x)
     at = np.arange(x.min(), x.max() + 1) if whole else np.linspace(bins[0], bins[-1], 300)
     heights = ax.hist(x, bins=bins, weights=weight / weight.sum(), density=True, histtype="stepfilled",
                       facecolor="#EFEFEF", edgecolor=GREY, lw=0.6)[0]  # fmt: skip
-    parts = _parts(fit, one.thetas[i], at)
+    parts = _parts(fit, theta, at)
     for k, c in enumerate(component_colours(fit.mixture)):
         ax.plot(at, parts[:, k], color=c, lw=2)
     ax.plot(at, parts.sum(axis=1), color=INK, lw=1.2, ls="--")
     rows, top = some(fit.data.n, 1500), 1.6 * heights.max()
     jitter = np.random.default_rng(0).uniform(0.4, 1.6, len(rows))
-    ax.scatter(x[rows], -0.05 * top * jitter, s=size, c=blend(_shares(one, i))[rows], lw=0, alpha=0.7)
+    ax.scatter(x[rows], -0.05 * top * jitter, s=size, c=blend(shares)[rows], lw=0, alpha=0.7)
     ax.axhline(0, color=GREY, lw=0.6)
     ax.set_ylim(-0.11 * top, top)
     ax.yaxis.set_major_locator(MaxNLocator(4))
@@ -126,7 +132,7 @@ def _line(ax, fit, run, i, bisectors=False, size=9):
 
 def _images(fit, run, i, shape):
     """Figure: the probabilities of each component after iteration i, dark where they are high."""
-    theta = fit.runs[run].thetas[i]
+    theta = _named(fit, run, i)[0]
     prob, weight = theta["prob" if "prob" in theta else "mean"], theta["weight"]
     K, top = len(prob), 1.0 if "prob" in theta else float(np.max(fit.data.x))
     if shape is None:

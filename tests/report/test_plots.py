@@ -364,3 +364,16 @@ def test_what_nobody_climbed_is_not_drawn(em, galaxies):
     """The maximum of one Gaussian under flat priors is reached in the first step; two components climb."""
     one = bm.fit_em(bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 1), galaxies, restarts=1, seed=1)
     assert plots.climbed(em) and not plots.climbed(one)
+
+
+def test_a_climb_names_its_components_as_the_best_optimum_does(galaxies):
+    """Restarts that end in one optimum with other names are drawn in the colours of the other figures."""
+    from bayesmix.report.steps import _named
+
+    fit = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), galaxies, restarts=8, seed=1, start="rows", keep_trace=True)
+    own = [fit.runs[i].theta["mean"] for i in fit.optima[0].restarts]
+    assert any((np.abs(mean - fit.best["mean"]) > 1).any() for mean in own)  # the names do differ
+    for i in fit.optima[0].restarts:
+        theta, shares = _named(fit, i, fit.runs[i].kept[-1])
+        np.testing.assert_allclose(theta["mean"], fit.best["mean"], rtol=1e-3)
+        np.testing.assert_allclose(shares, fit.predict_proba(), atol=0.02)
