@@ -16,60 +16,48 @@ neighbours, and no stiffness of soft k-means mends either.
 import math
 
 import numpy as np
+from sklearn.datasets import make_blobs
 
 import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "How k-means fails"
 centres = 2.0 * np.array([[-1.0, 1.0], [1.0, -1.0], [2.0, 2.0]])
-
-
-def clusters(seed, counts=(200, 200, 200), scale=(1.0, 1.0, 1.0), shear=((1.0, 0.0), (0.0, 1.0))):
-    """(rows, cluster) of three Gaussian clusters, pushed through the matrix `shear`, centres and all."""
-    rng = np.random.default_rng(seed)
-    z = np.repeat(np.arange(3), counts)
-    return (centres[z] + rng.normal(size=(len(z), 2)) * np.array(scale)[z, None]) @ np.array(shear).T, z
-
-
-def spheres(K, beta=1.0):
-    """K equal spheres of variance 1 / beta: the mixture whose hard assignments are k-means."""
-    family = bm.Gaussian(mean=bm.Flat(), var=bm.Fixed(1 / beta), isotropic=True, shared=True)
-    return bm.Mixture(family, K, weight=bm.Fixed([1 / K] * K))
-
-
-x, z = clusters(1)
-data = bm.Data(x, names=("x", "y"))
-model = spheres(6)
+data, z = make_blobs([200, 200, 200], centers=centres, random_state=1)
+sphere = bm.Gaussian(mean=bm.Flat(), var=bm.Fixed(1.0), isotropic=True, shared=True)
+model = bm.Mixture(sphere, 6, weight=bm.Fixed([1 / 6] * 6))
 settings = {"engine": "em", "restarts": 100, "seed": 1, "em": {"stiffness": math.inf, "start": "jitter"}}
 cases = {
-    "three round clusters": clusters(2),
-    "a linear map": clusters(7, shear=((1.0, 0.7), (0.7, 1.0))),
-    "unequal sizes": clusters(3, counts=(500, 60, 40), scale=(1.4, 0.35, 0.35)),
+    "Three round clusters": (data, z),
+    "The same after a linear map": (data @ [[1.0, 0.7], [0.7, 1.0]], z),
+    "Unequal sizes": make_blobs([500, 60, 40], centers=centres, cluster_std=[1.4, 0.35, 0.35], random_state=3),
 }
 
 
 def shapes(points, truth, restarts):
     """(figure, shares of rows in their own cluster) of k-means, soft k-means and the full mixture."""
-    here, options = bm.Data(points, names=("x", "y")), {"restarts": restarts, "seed": 1}
-    fits = {"k-means": bm.kmeans(here, 3, **options)}
-    fits |= {f"soft, β = {beta:g}": bm.fit_em(spheres(3, beta), here, **options) for beta in (0.3, 1.0, 3.0)}
-    fits["mixture"] = bm.fit_em(bm.Mixture(bm.MvGaussian(), 3), here, **options)
+    options = {"restarts": restarts, "seed": 1}
+    fits = {"k-means": bm.kmeans(points, 3, **options)}
+    fits |= {f"soft, β = {beta:g}": bm.kmeans(points, 3, beta=beta, **options) for beta in (0.3, 1, 3)}
+    fits["mixture"] = bm.fit_em(bm.Mixture(bm.MvGaussian(), 3), points, **options)
     tints = {"truth": np.eye(3)[truth]} | {which: bm.matched(fit, truth) for which, fit in fits.items()}
+    tints["k-means"] = np.eye(3)[tints["k-means"].argmax(axis=1)]  # which knows no shares
     shares = {which: np.mean(tints[which].argmax(axis=1) == truth) for which in fits}
-    return dynamics.panels(here, {w: tints[w] for w in ("truth", "k-means", "soft, β = 1", "mixture")}), shares
+    shown = {which: tints[which] for which in ("truth", "k-means", "soft, β = 1", "mixture")}
+    return dynamics.panels(bm.Data(points), shown), shares
 
 
 def story(em, mcmc, quick):
     restarts = 5 if quick else 50
     one = bm.fit_em(model, data, stiffness=math.inf, start=em.start_of(0), keep_trace=True)
-    stranded = bm.kmeans(data, 6, start=np.vstack([x[::120], [30.0, 30.0]]))
+    stranded = bm.kmeans(data, 6, start=np.vstack([data[:5], [30.0, 30.0]]))
     sizes, place = np.bincount(stranded.predict(), minlength=6), stranded.best["mean"][5]
     betas = (0.02, 0.1, 0.3, 1.0, 3.0, 10.0)
-    soft = {b: bm.fit_em(spheres(6, b), data, start="jitter", restarts=restarts, seed=1) for b in betas}
+    soft = {beta: bm.kmeans(data, 6, beta=beta, start="jitter", restarts=restarts, seed=1) for beta in betas}
     sweep = bm.side_by_side(soft, "optima met", "log likelihood", by="beta")
     sweep.insert(0, "distinct centres", [len(np.unique(fit.best["mean"].round(2), axis=0)) for fit in soft.values()])
     found = {name: shapes(*case, restarts) for name, case in cases.items()}
-    six = dynamics.panels(data, {"clusters": np.eye(3)[z], "six centres": em.predict_proba()})
+    six = dynamics.panels(em.data, {"clusters": np.eye(3)[z], "six centres": np.eye(6)[em.predict()]})
     return [
         bm.section(
             "Six centres on three clusters",
@@ -91,11 +79,9 @@ def story(em, mcmc, quick):
         ),
         bm.section(
             "Shapes and sizes",
-            "Share of rows in their own cluster:",
-            figures=[(figure, f"{name.capitalize()}.") for name, (figure, _) in found.items()],
-            tables=[
-                ({n: s for n, (_, s) in found.items()}, "data", "k-means, hard and soft, beside the full mixture.")
-            ],
+            "A linear map or unequal sizes lead k-means astray, whatever its stiffness, and the full mixture not.",
+            figures=[(figure, f"{name}.") for name, (figure, _) in found.items()],
+            tables=[({name: line for name, (_, line) in found.items()}, "data", "Share of rows in their own cluster.")],
         ),
     ]
 

@@ -4,6 +4,7 @@ In the ordinary suite each runs with `--quick`, by Gibbs, with few draws and res
 curvatures of many parameters, and with a made-up diagnosis; under certify with figures and the real one.
 """
 
+import gzip
 import html
 import re
 from pathlib import Path
@@ -94,14 +95,15 @@ def test_every_script_with_a_story_is_held_to_it():
     assert told == set(SAYS)
 
 
-def write_mnist(folder, side=3, n=60):
+def write_mnist(folder, side=3, n=60, zipped=False):
     """A tiny stand-in for MNIST in its own format: digit k lights row k % side of the image, with noise."""
     rng = np.random.default_rng(1)
     digit = np.arange(n) % 10
     ink = rng.random((n, side, side)) < np.where(np.arange(side)[:, None] == digit[:, None, None] % side, 0.95, 0.05)
     for part, array in (("images-idx3", (255 * ink).astype("u1")), ("labels-idx1", digit.astype("u1"))):
         head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
-        (folder / f"train-{part}-ubyte").write_bytes(head + array.tobytes())
+        content = head + array.tobytes()
+        (folder / f"train-{part}-ubyte{'.gz' * zipped}").write_bytes(gzip.compress(content) if zipped else content)
 
 
 def test_digits_read_mnist_from_a_folder(tmp_path, monkeypatch, capsys):
@@ -114,8 +116,35 @@ def test_digits_read_mnist_from_a_folder(tmp_path, monkeypatch, capsys):
     ):
         assert main(["run", script, *wrong]) == 2
         assert words in capsys.readouterr().err
+    for zipped in (False, True):
+        here = tmp_path / f"mnist{zipped}"
+        here.mkdir()
+        write_mnist(here, zipped=zipped)
+        found = read_script(script, options={"mnist": str(here)})
+        assert (found.data.n, found.data.d) == (18, 9)  # the digits 0, 1, 2 of 60 rows
+        assert np.array_equal(np.unique(found.data.x), [0, 1])
+        assert np.array_equal(found.data.x.reshape(-1, 3, 3).sum(axis=2).argmax(axis=1), np.arange(18) % 3)
+
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+
+
+@pytest.mark.parametrize(
+    "name,change,words",
+    [
+        (LABELS, None, "expected train-images-idx3-ubyte and train-labels-idx1-ubyte"),
+        (IMAGES, lambda content: content[:-7], "must hold 540 bytes of values, but 533 came"),
+        (IMAGES, lambda content: b"PK" + content[2:], "cannot be read as IDX"),
+        (LABELS, lambda content: content[:4] + bytes([0, 0, 0, 59]) + content[8:-1], "one value for each of the 60"),
+    ],
+    ids=["missing", "cut short", "wrong magic", "too few labels"],
+)
+def test_a_damaged_mnist_is_one_sentence(name, change, words, tmp_path, capsys):
     write_mnist(tmp_path)
-    found = read_script(script, options={"mnist": "."})
-    assert (found.data.n, found.data.d) == (18, 9)  # the digits 0, 1, 2 of 60 rows
-    assert np.array_equal(np.unique(found.data.x), [0, 1])
-    assert np.array_equal(found.data.x.reshape(-1, 3, 3).sum(axis=2).argmax(axis=1), np.arange(18) % 3)
+    path = tmp_path / name
+    path.unlink() if change is None else path.write_bytes(change(path.read_bytes()))
+    assert (
+        main(["run", str(MODELS / "bernoulli_digits.py"), "--mnist", str(tmp_path), "--out", str(tmp_path / "x")]) == 2
+    )
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and not (tmp_path / "x").exists()

@@ -207,12 +207,11 @@ IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 def _read_idx(file, columns, label, weight) -> Data:
     if weight is not None:
         raise InputError("weight must be left out for an IDX file, which has none; pass it to Data instead.")
-    x = _idx_array(file)
-    data = Data(x.reshape(len(x), math.prod(x.shape[1:])))
+    x, known = _idx_array(file), None
     if label is not None:
         with _open(Path(label)) as labels:
-            data = Data(data.x, label=_idx_array(labels), names=data.names)
-    return _choose(data, columns)
+            known = _idx_array(labels)
+    return _choose(Data(x.reshape(len(x), math.prod(x.shape[1:])), label=known), columns)
 
 
 def _idx_array(file) -> np.ndarray:

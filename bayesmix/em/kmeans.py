@@ -41,7 +41,9 @@ def distortion_trace(fit, run=0):
     return pd.DataFrame(rows, columns=["iteration", "step", "distortion", "moved"])
 
 
-def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, workers=1, progress=None):
+def kmeans(
+    x, k, *, beta=math.inf, restarts=20, start="kmeans++", seed=None, max_iter=2000, workers=1, progress=None
+):  # fmt: skip
     """The `Fit` of k spherical components of unit variance and equal weight under hard assignments: Lloyd's algorithm.
 
     `fit.best["mean"]` are the centres, `fit.predict(x)` the clusters and `fit.distortion` the mean squared distance
@@ -51,18 +53,24 @@ def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, wor
     Args:
         x: (n, d) array, data frame or `Data`.
         k: number of clusters.
+        beta: the stiffness of soft k-means, r_ik proportional to exp(-beta |x_i - mean_k|^2 / 2): components of
+            variance 1 / beta under soft assignments. The default, infinity, is k-means itself.
         restarts, start, seed, max_iter, workers, progress: as for `fit_em`; a start may also be the (k, d) centres.
 
     Raises:
-        InputError: k is not a whole number between 1 and n, or an argument is wrong.
+        InputError: k is not a whole number between 1 and n, beta is not positive, or an argument is wrong.
 
-    References: Lloyd (1982), IEEE Trans. Inf. Theory 28:129-137; Bishop (2006), section 9.3.2.
+    References: Lloyd (1982), IEEE Trans. Inf. Theory 28:129-137; Bishop (2006), section 9.3.2; MacKay (2003),
+    algorithm 20.7, for soft k-means.
     """
     data = x if isinstance(x, Data) else Data(x)
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= data.n:
         raise InputError(f"kmeans(k=...): expected a whole number from 1 to the {data.n} rows, got {k!r}.")
-    model = Mixture(Gaussian(mean=Flat(), var=Fixed(1.0), isotropic=True, shared=True), k, weight=Fixed([1 / k] * k))
+    if not beta > 0:
+        raise InputError(f"kmeans(beta=...): expected a positive number, or math.inf for k-means itself, got {beta!r}.")
+    var = 1.0 if math.isinf(beta) else 1.0 / beta
+    model = Mixture(Gaussian(mean=Flat(), var=Fixed(var), isotropic=True, shared=True), k, weight=Fixed([1 / k] * k))
     options = {"restarts": restarts, "seed": seed, "max_iter": max_iter, "workers": workers, "progress": progress}
     if np.shape(start) == (k, data.d) and not isinstance(start, str):
-        start = {"weight": np.full(k, 1 / k), "mean": start, "var": [[1.0]]}
-    return fit_em(model, data, start=start, stiffness=math.inf, **options)
+        start = {"weight": np.full(k, 1 / k), "mean": start, "var": [[var]]}
+    return fit_em(model, data, start=start, stiffness=math.inf if math.isinf(beta) else 1.0, **options)

@@ -133,6 +133,7 @@ def ranks(mcmc):
     for ax, title in zip(axes[0], ("raw", "relabelled"), strict=True):
         ax.set_title(title)
     for ax in axes[-1]:
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         ax.set_xlabel("rank among all draws (as a share)")
     _component_legend(figure, mcmc)
     figure.align_ylabels()

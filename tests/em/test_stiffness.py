@@ -109,6 +109,23 @@ def test_kmeans_is_lloyd(n, d, k):
     assert fit.distortion == pytest.approx(((x - centres[z]) ** 2).sum() / n, rel=1e-12)
 
 
+@pytest.mark.parametrize("beta", [0.3, 2.0])
+def test_soft_kmeans_is_mackays(beta):
+    """One start, iterated by hand: r_ik proportional to exp(-beta |x_i - m_k|^2 / 2), centres the weighted means."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(80, 2)) + 4 * rng.integers(2, size=(80, 1))
+    centres = x[:2] + [[0.0], [1.0]]
+    fit = bm.kmeans(x, 2, beta=beta, start=centres)
+    for _ in range(2000):
+        r = np.exp(-beta / 2 * ((x[:, None] - centres) ** 2).sum(axis=2))
+        r /= r.sum(axis=1, keepdims=True)
+        centres = r.T @ x / r.sum(axis=0)[:, None]
+    np.testing.assert_allclose(fit.best["mean"], centres, atol=1e-5)
+    np.testing.assert_allclose(fit.predict_proba(), r, atol=1e-5)
+    with pytest.raises(bm.InputError, match="beta"):
+        bm.kmeans(x, 2, beta=0.0)
+
+
 def test_kmeans_on_faithful(faithful, golden):
     seed = golden("seeds")["seed000_kmeans"]
     x = (faithful.x - faithful.x.mean(axis=0)) / faithful.x.std(axis=0)
