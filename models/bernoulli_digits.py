@@ -16,6 +16,8 @@ digit; the model is too simple, and the table says where it fails.
 import math
 from pathlib import Path
 
+from sklearn.datasets import load_digits
+
 import bayesmix as bm
 from bayesmix.report import dynamics
 
@@ -25,8 +27,6 @@ title = "Digits by Bernoulli mixtures"
 def digits(folder):
     """(binary images (n, pixels), digit (n,), (height, width)): 1797 of 8 x 8, or the first 5000 of MNIST's folder."""
     if folder is None:
-        from sklearn.datasets import load_digits
-
         found = load_digits()
         return (found.data > 7).astype(float), found.target, (8, 8)
     files = [next(Path(folder).expanduser().glob(f"train-{part}*"), None) for part in ("images", "labels")]
@@ -36,37 +36,32 @@ def digits(folder):
     return (found.x[:5000] > 127).astype(float), found.label[:5000], (math.isqrt(found.d), math.isqrt(found.d))
 
 
-mnist = globals().get("mnist")  # the option --mnist, None without it
-x, digit, shape = digits(mnist)
+x, digit, shape = digits(globals().get("mnist"))  # the option --mnist, None without it
 three = digit < 3
-names = tuple(f"p{i // shape[1]}.{i % shape[1]}" for i in range(x.shape[1]))
-data = bm.Data(x[three], names=names)
+data = bm.Data(x[three])
 family = bm.Bernoulli(prob=bm.Beta(1.5, 1.5))
 model = bm.Mixture(family, 3, weight=bm.Dirichlet(2.0))
+ten_digits = bm.Mixture(family, 10, weight=bm.Dirichlet(2.0))
 settings = {"engine": "em", "restarts": 20, "seed": 1, "em": {"keep_trace": True}}
 
 
 def story(em, mcmc, quick):
     hard = bm.fit_em(model, data, stiffness=math.inf, restarts=5 if quick else 20, seed=1)
-    ten = bm.Mixture(family, 10, weight=bm.Dirichlet(2.0))
-    ten = bm.fit_em(ten, bm.Data(x, names=names), seed=2, restarts=2 if quick else 50)
+    ten = bm.fit_em(ten_digits, x, seed=2, restarts=2 if quick else 50)
     pure, large = bm.confusion(em, digit[three]), bm.confusion(ten, digit)
     owned = large.idxmax(axis=1).value_counts().reindex(range(10), fill_value=0)
     several, none = (", ".join(map(str, owned.index[which])) or "none" for which in (owned > 1, owned == 0))
     lower = ", ".join(f"{ten.log_posterior - mode.log_posterior:.1f}" for mode in ten.optima[1:4])
-    best = em.optima[0].start
-    climb = dynamics.curves({"log posterior": em.runs[best].trace[:, 1]}, "log posterior")
+    steps = dynamics.frames(em, em.optima[0].start, shape=shape)
     return [
         bm.section(
             "Three digits",
             f"{pure.attrs['purity']:.1%} of the rows have the digit of their component (hard assignment: "
             f"{bm.confusion(hard, digit[three]).attrs['purity']:.1%}).",
-            slides=[
-                (dynamics.frames(em, best, shape=shape), "Step of EM", "The restart that reached the best optimum.")
-            ],
+            slides=[(steps, "Step of EM", "The restart that reached the best optimum.")],
             figures=[
                 (dynamics.portraits(em, shape), "The probability of ink, pixel by pixel."),
-                (climb, "The climb of the slider above."),
+                (dynamics.ascent(em), "The climb of the slider above."),
             ],
             tables=[(pure, "Rows by component and digit.")],
         ),
@@ -75,7 +70,7 @@ def story(em, mcmc, quick):
             f"{large.attrs['purity']:.1%} of the rows have the commonest digit of their component. Digits with more "
             f"than one component: {several}; digits without a component of their own: {none}.",
             f"{len(ten.runs)} restarts ended in {len(ten.optima)} different optima; the best was reached "
-            f"{ten.optima[0].times_reached} time(s)" + f"; the next lie {lower} lower." * bool(lower),
+            f"{ten.optima[0].times_reached} time(s); the next lie {lower} lower.",
             figures=[(dynamics.portraits(ten, shape), "Ten components: some digits share one, some take two.")],
             tables=[(large, "Rows by component and digit.")],
         ),

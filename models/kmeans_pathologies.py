@@ -4,13 +4,11 @@
     soft k-means:  x_i | z_i = k ~ N(mean_k, I / beta), equal weights
     mixture:       x_i | z_i = k ~ N(mean_k, cov_k), free weights
 
-Sources: COMP755 lecture 11 (six centres on three clusters, starts at the data mean, empty clusters, clusters pushed
-through a linear map); MacKay (2003), chapter 20, and the lecture of P. Hennig (unequal sizes, elongated clusters,
-k-means' Lyapunov function).
+Sources: COMP755 lecture 11 (six centres on three clusters, starts at the data mean, empty clusters, a linear map);
+MacKay (2003), chapter 20, and the lecture of P. Hennig (unequal sizes, k-means' Lyapunov function).
 
-What to look for: six centres on three clusters have many optima (real ones: renamings are counted once). Clusters
-pushed through a linear map are cut across by k-means and recovered by the mixture; unequal ones lose rows to small
-neighbours, and no stiffness of soft k-means mends either.
+What to look for: six centres on three clusters have many optima (renamings are counted once). Clusters after a linear
+map are cut across by k-means, large ones lose rows to small neighbours; no stiffness mends that, the mixture does.
 """
 
 import math
@@ -28,9 +26,9 @@ sphere = bm.Gaussian(mean=bm.Flat(), var=bm.Fixed(1.0), isotropic=True, shared=T
 model = bm.Mixture(sphere, 6, weight=bm.Fixed([1 / 6] * 6))
 settings = {"engine": "em", "restarts": 100, "seed": 1, "em": {"stiffness": math.inf, "start": "jitter"}}
 cases = {
-    "Three round clusters": (data, z),
-    "The same after a linear map": (data @ [[1.0, 0.7], [0.7, 1.0]], z),
-    "Unequal sizes": make_blobs([500, 60, 40], centers=centres, cluster_std=[1.4, 0.35, 0.35], random_state=3),
+    "Three round clusters.": (data, z),
+    "The same after a linear map.": (data @ [[1.0, 0.7], [0.7, 1.0]], z),
+    "Unequal sizes.": make_blobs([500, 60, 40], centers=centres, cluster_std=[1.4, 0.35, 0.35], random_state=3),
 }
 
 
@@ -41,35 +39,32 @@ def shapes(points, truth, restarts):
     fits |= {f"soft, β = {beta:g}": bm.kmeans(points, 3, beta=beta, **options) for beta in (0.3, 1, 3)}
     fits["mixture"] = bm.fit_em(bm.Mixture(bm.MvGaussian(), 3), points, **options)
     tints = {"truth": np.eye(3)[truth]} | {which: bm.matched(fit, truth) for which, fit in fits.items()}
-    tints["k-means"] = np.eye(3)[tints["k-means"].argmax(axis=1)]  # which knows no shares
     shares = {which: np.mean(tints[which].argmax(axis=1) == truth) for which in fits}
-    shown = {which: tints[which] for which in ("truth", "k-means", "soft, β = 1", "mixture")}
-    return dynamics.panels(bm.Data(points), shown), shares
+    return dynamics.panels(
+        bm.Data(points), {w: tints[w] for w in ("truth", "k-means", "soft, β = 1", "mixture")}
+    ), shares
 
 
 def story(em, mcmc, quick):
     restarts = 5 if quick else 50
     one = bm.fit_em(model, data, stiffness=math.inf, start=em.start_of(0), keep_trace=True)
     stranded = bm.kmeans(data, 6, start=np.vstack([data[:5], [30.0, 30.0]]))
-    sizes, place = np.bincount(stranded.predict(), minlength=6), stranded.best["mean"][5]
+    rows, far = (stranded.predict() == 5).sum(), stranded.best["mean"][5]
     betas = (0.02, 0.1, 0.3, 1.0, 3.0, 10.0)
     soft = {beta: bm.kmeans(data, 6, beta=beta, start="jitter", restarts=restarts, seed=1) for beta in betas}
     sweep = bm.side_by_side(soft, "optima met", "log likelihood", by="beta")
     sweep.insert(0, "distinct centres", [len(np.unique(fit.best["mean"].round(2), axis=0)) for fit in soft.values()])
-    found = {name: shapes(*case, restarts) for name, case in cases.items()}
+    figures, shares = zip(*(shapes(*case, restarts) for case in cases.values()), strict=True)
     six = dynamics.panels(em.data, {"clusters": np.eye(3)[z], "six centres": np.eye(6)[em.predict()]})
     return [
         bm.section(
             "Six centres on three clusters",
             f"{len(em.runs)} starts near the mean ended in {len(em.optima)} truly different optima (renamed copies are "
             "counted as one).",
-            f"A centre that begins at (30, 30), where no row is, gets {sizes[5]} rows and stays at "
-            f"({place[0]:.0f}, {place[1]:.0f}); the other clusters have {', '.join(map(str, sizes[:5]))}. Nothing is "
-            "divided by zero, and no 1e-5 is needed.",
-            figures=[
-                (six, "The best of the starts."),
-                (dynamics.distortion(one), "A Lyapunov function: it falls at every half-step, so k-means must stop."),
-            ],
+            "The mean squared distance is a Lyapunov function: it falls at every half-step, so k-means must stop.",
+            f"A centre that begins at (30, 30), where no row is, gets {rows} rows and stays at ({far[0]:.0f}, "
+            f"{far[1]:.0f}): nothing is divided by zero, and no 1e-5 is needed.",
+            figures=[(six, "The best of the starts."), (dynamics.distortion(one), "The climb to it.")],
             tables=[(em.modes[["objective", "times_reached", "differs"]].head(10), "The best optima.")],
         ),
         bm.section(
@@ -80,8 +75,8 @@ def story(em, mcmc, quick):
         bm.section(
             "Shapes and sizes",
             "A linear map or unequal sizes lead k-means astray, whatever its stiffness, and the full mixture not.",
-            figures=[(figure, f"{name}.") for name, (figure, _) in found.items()],
-            tables=[({name: line for name, (_, line) in found.items()}, "data", "Share of rows in their own cluster.")],
+            figures=zip(figures, cases, strict=True),
+            tables=[(dict(zip(cases, shares, strict=True)), "data", "Share of rows in their own cluster.")],
         ),
     ]
 

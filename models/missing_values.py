@@ -26,7 +26,7 @@ data = bm.Data(table, names=("x", "y"))
 flat = bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat()), 1)
 model = bm.Mixture(bm.MvGaussian(mean=bm.Normal([2, 1], 10), cov=bm.InverseWishart(4, [[1, 0], [0, 1]])), 1)
 settings = {"draws": 2000, "sampler": "gibbs", "restarts": 1, "seed": 1}
-MOMENTS = {"mu1": "mean[0, x]", "mu2": "mean[0, y]", "rho": "corr[0, x, y]", "s1": "sd[0, x]", "s2": "sd[0, y]"}
+MOMENTS = ["mean[0, x]", "mean[0, y]", "corr[0, x, y]", "sd[0, x]", "sd[0, y]"]
 
 
 def lecture(steps):
@@ -38,30 +38,23 @@ def lecture(steps):
         rho = cov[0, 1] / (s1 * s2)
         rows.append((mu1, mu2, rho, s1, s2))
         full[gap, 1] = mu2 + rho * s2 / s1 * (full[gap, 0] - mu1)
-    return pd.DataFrame(rows, columns=list(MOMENTS)).rename_axis("step")
+    return pd.DataFrame(rows, columns=["mu1", "mu2", "rho", "s1", "s2"]).rename_axis("step")
 
 
 def story(em, mcmc, quick):
     exact = bm.fit_em(flat, data, restarts=1, seed=1)
-    shortcut = bm.fit_em(flat, data, restarts=1, seed=1, impute="mean")
-    loop = lecture(1000)
+    loop, fits = lecture(1000), {'impute="mean"': bm.fit_em(flat, data, restarts=1, seed=1, impute="mean")}
+    fits |= {"exact EM": exact, "posterior mean": mcmc} if mcmc is not None else {"exact EM": exact}
     lines = {"the lecture's loop, 20 steps": loop.iloc[19], "its limit": loop.iloc[-1]}
-    found = {'impute="mean"': (shortcut, "value"), "exact EM": (exact, "value")}
-    found |= {"posterior mean": (mcmc, "mean"), "posterior sd": (mcmc, "sd")} if mcmc is not None else {}
-    for name, (fit, column) in found.items():
-        lines[name] = pd.Series({m: fit.summary()[column][p] for m, p in MOMENTS.items()})
-    apart = {
-        "weight": np.ones(1),
-        "mean": np.nanmean(data.x, axis=0)[None],
-        "cov": np.diag(np.nanvar(data.x, axis=0))[None],
-    }
-    trace = bm.fit_em(flat, data, start=apart).runs[0].trace[:, 1]
-    below = {"exact EM": np.maximum(trace.max() - trace, 1e-12)}
-    gap = np.isnan(data.x[:, 1])
-    filled = dynamics.panels(
-        bm.Data(exact.impute(), names=data.names),
-        {"gaps filled by their expectations": np.stack([~gap, gap], axis=1).astype(float)},
-    )
+    lines |= {name: fit.summary().iloc[:, 0][MOMENTS].to_numpy() for name, fit in fits.items()}
+    if mcmc is not None:
+        lines["posterior sd"] = mcmc.summary()["sd"][MOMENTS].to_numpy()
+    ends = pd.DataFrame.from_dict(lines, orient="index", columns=loop.columns).rename_axis("method")
+    spread = np.diag(np.nanvar(data.x, axis=0))
+    apart = {"weight": np.ones(1), "mean": np.nanmean(data.x, axis=0)[None], "cov": spread[None]}
+    climb = bm.fit_em(flat, data, start=apart)
+    gap = np.isnan(data.x[:, 1]).astype(int)
+    filled = dynamics.panels(bm.Data(exact.impute(), names=data.names), {"gaps filled by their means": np.eye(2)[gap]})
     return [
         bm.section(
             "The shortcut, and exact EM",
@@ -69,13 +62,10 @@ def story(em, mcmc, quick):
             "overstates rho, because the values it puts into the gaps have no spread of their own.",
             figures=[
                 (filled, "Blue: observed; orange: filled in by E[y | x]."),
-                (
-                    dynamics.curves(below, "log likelihood below the maximum", log=True),
-                    "Exact EM, iteration by iteration, from independent columns.",
-                ),
+                (dynamics.ascent({"exact EM": climb}, below=True), "Exact EM, from independent columns."),
             ],
             tables=[
-                (pd.DataFrame(lines).T.map("{:.6f}".format).rename_axis("method"), "Where each method ends."),
+                (ends.map("{:.6f}".format), "Where each method ends."),
                 (loop.head(20).map("{:.6f}".format), "The lecture's table."),
             ],
         )

@@ -43,8 +43,6 @@ def story(em, mcmc, quick):
     fits = {f"start {name}": bm.fit_em(model, data, start=s, keep_trace=True) for name, s in starts.items()}
     a, b = fits.values()
     exchanged = "" if np.allclose(a.best["mean"], b.best["mean"][::-1], atol=1e-4) else "not "
-    top = max(a.log_likelihood, b.log_likelihood)
-    below = {name: np.maximum(top - fit.runs[0].trace[:, 1], 1e-9) for name, fit in fits.items()}
     found = bm.beside_truth(three_components(), truth)
     return [
         bm.section(
@@ -60,7 +58,7 @@ def story(em, mcmc, quick):
                 )
                 for name, fit in fits.items()
             ],
-            figures=[(dynamics.curves(below, "log likelihood below the best", log=True), "Two ways to one height.")],
+            figures=[(dynamics.ascent(fits, below=True), "Two ways to one height.")],
             tables=[(bm.side_by_side(fits, "log likelihood", "iterations", "estimates"), "Where the two starts end.")],
         ),
         bm.section(

@@ -59,7 +59,7 @@ def story(em, mcmc, quick):
             figures=[
                 (dynamics.climb(em), "The climb from three nearly equal centres."),
                 (mixed, "Each row's colour mixes red, green and blue in the proportions of its responsibilities."),
-                (dynamics.curves({"log likelihood": exact}, "log likelihood"), "The log likelihood never falls."),
+                (dynamics.ascent(em), "The log likelihood never falls."),
             ],
             tables=[(lines, "iteration", "Log likelihood, iteration by iteration.")],
         )

@@ -223,7 +223,7 @@ def notes(model, data, em, failed):
     out = []
     if em is not None:
         shares = laplace_shares(em.optima)
-        left = [f"{m} ({s:.1e})" for m, s in enumerate(shares) if m > 0 and s < LEAST_SHARE]
+        left = [f"{m} ({s:.1g})" for m, s in enumerate(shares) if m > 0 and s < LEAST_SHARE]
         if left:
             out.append(f"Optima of less than {LEAST_SHARE:.1%} of the Laplace mass got no chain: {', '.join(left)}.")
     out += [f"Chain {c} failed and was left out: {reason}." for c, reason in failed.items()]

@@ -114,6 +114,8 @@ def confusion(fit, truth):
 def matched(fit, truth):
     """(n, K) probabilities of the fit's rows, the components put in the order of the true classes they share most with.
 
+    Those of a fit by hard assignment, such as k-means, are zeros and ones.
+
     Args:
         truth: (n,) classes 0..K-1 of the fit's rows, as many as there are components.
 
@@ -128,6 +130,8 @@ def matched(fit, truth):
         raise InputError(f"matched(truth=...): expected classes 0 to {K - 1}, one for each component, got more.")
     shared = np.zeros((K, K), dtype=int)
     np.add.at(shared, (np.asarray(truth), p.argmax(axis=1)), 1)
+    if str(fit.settings.get("stiffness")).endswith("inf"):
+        p = np.eye(K)[p.argmax(axis=1)]
     return p[:, linear_sum_assignment(-shared)[1]]
 
 

@@ -16,8 +16,8 @@ from bayesmix.report.style import GREY, INK, PALE, colour, described, grid, powe
 from bayesmix.report.words import number
 
 __all__ = [
-    "calibration", "climb", "curves", "distortion", "exemplars", "frames", "images", "kept", "montage", "panels",
-    "portraits", "regions", "rootogram", "staircase", "trajectories",
+    "ascent", "calibration", "climb", "curves", "distortion", "exemplars", "frames", "images", "kept", "montage",
+    "panels", "portraits", "regions", "rootogram", "staircase", "trajectories",
 ]  # fmt: skip
 
 
@@ -163,6 +163,27 @@ def curves(series, y_label, x_label=None, *, log=False, log_x=False, limits=None
     x = next(iter(lines.values()))[0]
     reach = f"{number(x[0])} to {number(x[-1])}"
     return described(figure, f"{y_label[0].upper()}{y_label[1:]} by {x_label}, {reach}: {'; '.join(ends)}.")
+
+
+def ascent(fits, below=False):
+    """Figure: the log posterior (under flat priors the log likelihood) on the way to the best optimum, by iteration.
+
+    Args:
+        fits: an EM fit, or a dict of name -> EM fit. below: how far it is below the highest of them, on a log scale.
+    """
+    from bayesmix.em.laplace import is_maximum_likelihood
+
+    fits = fits if isinstance(fits, dict) else {"EM": fits}
+    flat = all(is_maximum_likelihood(fit.mixture) for fit in fits.values())
+    what = "log likelihood" if flat else "log posterior"
+    traces = {name: fit.runs[max(fit.optima[0].start, 0)].trace[:, 1] for name, fit in fits.items()}
+    if not below:
+        return curves(traces, what)
+    top = max(trace.max() for trace in traces.values())
+    floor = 1e-12 * max(1.0, abs(top))  # rounding
+    return curves(
+        {n: np.maximum(top - trace, floor) for n, trace in traces.items()}, f"{what} below the best", log=True
+    )
 
 
 @styled

@@ -64,7 +64,8 @@ def _prior(mixture, name):
 
 def _constant(prior):
     value = np.asarray(prior.value) if isinstance(prior, Fixed) else np.ones(())
-    text = np.array2string(value, precision=4, separator=", ", threshold=6).replace("\n", "")
+    shown = {"float_kind": lambda v: f"{v:.4g}"}
+    text = np.array2string(value, separator=", ", threshold=6, formatter=shown).replace("\n", "")
     return text if len(text) <= LONG else "known"
 
 

@@ -114,7 +114,7 @@ def test_soft_kmeans_is_mackays(beta):
     """One start, iterated by hand: r_ik proportional to exp(-beta |x_i - m_k|^2 / 2), centres the weighted means."""
     rng = np.random.default_rng(5)
     x = rng.normal(size=(80, 2)) + 4 * rng.integers(2, size=(80, 1))
-    centres = x[:2] + [[0.0], [1.0]]
+    centres = x[[0, -1]]
     fit = bm.kmeans(x, 2, beta=beta, start=centres)
     for _ in range(2000):
         r = np.exp(-beta / 2 * ((x[:, None] - centres) ** 2).sum(axis=2))

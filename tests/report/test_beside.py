@@ -63,6 +63,8 @@ def test_components_named_after_the_classes(known):
         assert table.attrs["purity"] == 1.0 and table.index.name == "component"
     assert table.to_numpy().tolist() == [[0, 30], [70, 0]]
     assert bm.confusion(fit, np.arange(100) % 2).attrs["purity"] < 0.7  # negative control
+    hard = bm.matched(bm.kmeans(fit.data, 2, restarts=1, seed=1), z)
+    assert set(np.unique(hard)) == {0.0, 1.0} and np.array_equal(hard.argmax(axis=1), z)
     with pytest.raises(bm.InputError, match="one for each component"):
         bm.matched(fit, z + 1)
 

@@ -44,6 +44,18 @@ def test_curves_of_a_frame_are_its_columns():
     assert drawn(dynamics.curves(frame["up"], "height", "other")).axes[0].get_xlabel() == "other"
 
 
+def test_the_ascent_of_the_best_climb(galaxies):
+    flat = bm.Gaussian(mean=bm.Flat(), sd=bm.Flat())
+    fit = bm.fit_em(bm.Mixture(flat, 2, weight=bm.Flat()), galaxies, restarts=3, seed=1)
+    ax = drawn(dynamics.ascent(fit)).axes[0]
+    best = fit.runs[fit.optima[0].start].trace[:, 1]
+    assert ax.get_ylabel() == "log likelihood" and np.array_equal(ax.lines[0].get_ydata(), best)
+    prior = bm.fit_em(bm.Mixture(bm.Gaussian(), 2), galaxies, restarts=1, seed=1)
+    ax = drawn(dynamics.ascent({"a": prior, "b": prior}, below=True)).axes[0]
+    assert ax.get_ylabel() == "log posterior below the best" and ax.get_yscale() == "log" and len(ax.lines) == 2
+    assert ax.lines[0].get_ydata()[0] == pytest.approx(np.ptp(prior.runs[0].trace[:, 1]))
+
+
 def test_half_steps_of_k_means(hard):
     run = hard.optima[0].start
     figure = drawn(dynamics.distortion(hard, run))
