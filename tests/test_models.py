@@ -18,7 +18,7 @@ from laplace import made_up_diagnosis
 
 MODELS = Path(__file__).parents[1] / "models"
 SAYS = {  # what must stand in the story of each page
-    "bernoulli_digits": ["92.7% of the rows have the digit of their component", "digits without a component"],
+    "bernoulli_digits": ["92.7% of the rows have their component's digit", "digits without a component"],
     "bound": ["-1031.3013368", "-543.8506463", "-543.4471518", "-543.2182528", "-385.4606956"],
     "galaxies": ["-228.658658", "-241.98", "-220.509474", "verdict label switching", "How many optima"],
     "gaussian_digits": ["their digits", "different optim"],
