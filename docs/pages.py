@@ -43,7 +43,10 @@ def on_page_content(html, page, config, files):
     def formula(match):
         display = "block" if match["tag"] == "div" else "inline"
         mathml = convert(unescape(match["tex"]).strip()[2:-2], display=display)
-        return mathml.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>')
+        mathml = mathml.replace("<mi>log</mi>", '<mi>log</mi><mspace width="0.17em"/>')
+        if display == "inline":
+            return mathml
+        return f'<div style="overflow-x: auto" tabindex="0">{mathml}</div>'  # or a narrow screen scrolls as a whole
 
     return re.sub(r'<(?P<tag>span|div) class="arithmatex">(?P<tex>.*?)</(?P=tag)>', formula, html, flags=re.DOTALL)
 

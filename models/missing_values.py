@@ -43,13 +43,12 @@ def lecture(steps):
 
 def story(em, mcmc, quick):
     exact = bm.fit_em(flat, data, restarts=1, seed=1)
-    loop, fits = lecture(1000), {'impute="mean"': bm.fit_em(flat, data, restarts=1, seed=1, impute="mean")}
-    fits |= {"exact EM": exact, "posterior mean": mcmc} if mcmc is not None else {"exact EM": exact}
-    lines = {"the lecture's loop, 20 steps": loop.iloc[19], "its limit": loop.iloc[-1]}
-    lines |= {name: fit.summary().iloc[:, 0][MOMENTS].to_numpy() for name, fit in fits.items()}
-    if mcmc is not None:
-        lines["posterior sd"] = mcmc.summary()["sd"][MOMENTS].to_numpy()
-    ends = pd.DataFrame.from_dict(lines, orient="index", columns=loop.columns).rename_axis("method")
+    shortcut = bm.fit_em(flat, data, restarts=1, seed=1, impute="mean")
+    loop, ends = lecture(1000), {'impute="mean"': shortcut, "exact EM": exact, "posterior mean": mcmc}
+    ends = pd.DataFrame({name: fit.summary().iloc[:, 0][MOMENTS] for name, fit in ends.items()}).T
+    ends.loc["posterior sd"] = mcmc.summary()["sd"]
+    ends.columns = loop.columns
+    ends.loc["the lecture's loop, 20 steps"], ends.loc["its limit"] = loop.iloc[19], loop.iloc[-1]
     spread = np.diag(np.nanvar(data.x, axis=0))
     apart = {"weight": np.ones(1), "mean": np.nanmean(data.x, axis=0)[None], "cov": spread[None]}
     climb = bm.fit_em(flat, data, start=apart)
@@ -65,7 +64,7 @@ def story(em, mcmc, quick):
                 (dynamics.ascent({"exact EM": climb}, below=True), "Exact EM, from independent columns."),
             ],
             tables=[
-                (ends.map("{:.6f}".format), "Where each method ends."),
+                (ends.rename_axis("method").map("{:.6f}".format), "Where each method ends."),
                 (loop.head(20).map("{:.6f}".format), "The lecture's table."),
             ],
         )

@@ -44,11 +44,10 @@ def story(em, mcmc, quick):
     found = {name: by_likelihood(counts) for name, counts in tables.items()}
     better = [("the zero-inflated", "the plain")[line["BIC"] > line["BIC, plain"]] for _, line in found.values()]
     text = [f"BIC prefers {better[0]} Poisson for the articles, {better[1]} for the horse kicks."]
-    if mcmc is not None:
-        other = bm.fit_mcmc(model, kicks, draws=200 if quick else 2000, sampler="gibbs", seed=1)
-        for name, fit in zip(tables, (mcmc, other), strict=True):
-            low, high = np.quantile(fit.draws["weight"][..., 0], [0.05, 0.95])
-            text.append(f"Posterior of the inflation, {name}: 90 % between {low:.3f} and {high:.3f}.")
+    other = bm.fit_mcmc(model, kicks, draws=200 if quick else 2000, sampler="gibbs", seed=1)
+    for name, fit in zip(tables, (mcmc, other), strict=True):
+        low, high = np.quantile(fit.draws["weight"][..., 0], [0.05, 0.95])
+        text.append(f"Posterior of the inflation, {name}: 90 % between {low:.3f} and {high:.3f}.")
     below = "bars that hang below the line are values that the model expects too rarely."
     return [
         bm.section(

@@ -34,7 +34,7 @@ SAYS = {  # what must stand in the story of each page
     "old_faithful": ["-1149.2198", "Step of EM", "steps to the optimum"],
     "singularities": ["collapsed"],
     "three_gaussians": ["499.990543", "510.214634"],
-    "two_gaussians_1d": ["and by an exchange of the labels", "1 optimum", "Step of EM from B"],
+    "two_gaussians_1d": ["and by an exchange of the labels", "1 optimum", "Step of EM from start B"],
     "unit_covariance": ["-2668.2486", "-2620.1355", "-2065.2760", "-1239.1534", "-1167.6254", "-1167.4144715938",
                         "in 11 iterations"],
     "zero_inflated_poisson": ["2.133772", "0.206618", "-1679.391", "0.781567", "0.104363", "-313.5909", "-314.1545",

@@ -85,7 +85,8 @@ def beside_truth(fit, theta):
     the estimate is away from the latter (`z`).
 
     Args:
-        fit: by either engine. theta: the true parameters, components in the same order.
+        fit: by either engine.
+        theta: the true parameters, components in the same order.
     """
     given = {name: np.asarray(theta[name], dtype=float)[None, None] for name in fit.mixture.parameters}
     truth = {name: float(value[0, 0]) for name, value in scalars(fit.mixture, fit.data, given).items()}
@@ -100,6 +101,7 @@ def confusion(fit, truth):
     Its attribute `attrs["purity"]` is the share of the rows that are of their component's commonest class.
 
     Args:
+        fit: by either engine.
         truth: (n,) classes of the fit's rows, which the fit has not seen.
     """
     import pandas as pd
@@ -117,6 +119,7 @@ def matched(fit, truth):
     Those of a fit by hard assignment, such as k-means, are zeros and ones.
 
     Args:
+        fit: by either engine.
         truth: (n,) classes 0..K-1 of the fit's rows, as many as there are components.
 
     Raises:
@@ -140,7 +143,8 @@ def out_of_fold(fit, data, folds=10):
 
     Args:
         fit: a function of a labelled `Data` that returns anything with `predict_proba(x)`, such as a `Fit`.
-        data: a labelled `Data`, every row with its class. folds: how many, at least 2.
+        data: a labelled `Data`, every row with its class.
+        folds: how many, at least 2.
 
     Raises:
         InputError: a row has no class, or there are fewer than two folds.
