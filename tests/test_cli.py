@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
+import bayesmix.selection.select  # before `no_pymc` replaces modules that it imports
 from bayesmix.agreement import Certificate
 from bayesmix.cli import main, script
 from laplace import laplace_fit, made_up_comparison, made_up_diagnosis

@@ -113,7 +113,7 @@ def _certificate(em, mcmc):
     table = Table(("term of the log posterior", "largest relative error"), rows)
     text = [held.summary()]
     if mcmc is None:
-        text.append("PyMC's reading joins in with MCMC, or with `bayesmix check` on this folder.")
+        text.append("PyMC's reading joins in with MCMC, or with the command bayesmix check on this folder.")
     return Section("certificate", "Certificate", text, tables=(table,))
 
 
