@@ -41,7 +41,9 @@ def distortion_trace(fit, run=0):
     return pd.DataFrame(rows, columns=["iteration", "step", "distortion", "moved"])
 
 
-def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, workers=1, progress=None):
+def kmeans(
+    x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, keep_trace=False, workers=1, progress=None
+):
     """The `Fit` of k spherical components of unit variance and equal weight under hard assignments: Lloyd's algorithm.
 
     `fit.best["mean"]` are the centres, `fit.predict(x)` the clusters and `fit.distortion` the mean squared distance
@@ -51,7 +53,8 @@ def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, wor
     Args:
         x: (n, d) array, data frame or `Data`.
         k: number of clusters.
-        restarts, start, seed, max_iter, workers, progress: as for `fit_em`; a start may also be the (k, d) centres.
+        restarts, start, seed, max_iter, keep_trace, workers, progress: as for `fit_em`; a start may also be the (k, d)
+            centres.
 
     Raises:
         InputError: k is not a whole number between 1 and n, or an argument is wrong.
@@ -62,7 +65,8 @@ def kmeans(x, k, *, restarts=20, start="kmeans++", seed=None, max_iter=2000, wor
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= data.n:
         raise InputError(f"kmeans(k=...): expected a whole number from 1 to the {data.n} rows, got {k!r}.")
     model = Mixture(Gaussian(mean=Flat(), var=Fixed(1.0), isotropic=True, shared=True), k, weight=Fixed([1 / k] * k))
-    options = {"restarts": restarts, "seed": seed, "max_iter": max_iter, "workers": workers, "progress": progress}
+    options = {"restarts": restarts, "seed": seed, "max_iter": max_iter, "keep_trace": keep_trace}
+    options |= {"workers": workers, "progress": progress}
     if np.shape(start) == (k, data.d) and not isinstance(start, str):
         start = {"weight": np.full(k, 1 / k), "mean": start, "var": [[1.0]]}
     return fit_em(model, data, start=start, stiffness=math.inf, **options)
