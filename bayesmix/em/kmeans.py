@@ -42,7 +42,8 @@ def distortion_trace(fit, run=0):
 
 
 def kmeans(
-    x, k, *, beta=math.inf, restarts=20, start="kmeans++", seed=None, max_iter=2000, workers=1, progress=None
+    x, k, *, beta=math.inf, restarts=20, start="kmeans++", seed=None, max_iter=2000, keep_trace=False, workers=1,
+    progress=None,
 ):  # fmt: skip
     """The `Fit` of k spherical components of unit variance and equal weight under hard assignments: Lloyd's algorithm.
 
@@ -55,7 +56,8 @@ def kmeans(
         k: number of clusters.
         beta: the stiffness of soft k-means, r_ik proportional to exp(-beta |x_i - mean_k|^2 / 2): components of
             variance 1 / beta under soft assignments. The default, infinity, is k-means itself.
-        restarts, start, seed, max_iter, workers, progress: as for `fit_em`; a start may also be the (k, d) centres.
+        restarts, start, seed, max_iter, keep_trace, workers, progress: as for `fit_em`; a start may also be the (k, d)
+            centres.
 
     Raises:
         InputError: k is not a whole number between 1 and n, beta is not positive, or an argument is wrong.
@@ -66,11 +68,12 @@ def kmeans(
     data = x if isinstance(x, Data) else Data(x)
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= data.n:
         raise InputError(f"kmeans(k=...): expected a whole number from 1 to the {data.n} rows, got {k!r}.")
-    if not beta > 0:
+    if isinstance(beta, bool) or not isinstance(beta, int | float | np.number) or not beta > 0:
         raise InputError(f"kmeans(beta=...): expected a positive number, or math.inf for k-means itself, got {beta!r}.")
     var = 1.0 if math.isinf(beta) else 1.0 / beta
     model = Mixture(Gaussian(mean=Flat(), var=Fixed(var), isotropic=True, shared=True), k, weight=Fixed([1 / k] * k))
-    options = {"restarts": restarts, "seed": seed, "max_iter": max_iter, "workers": workers, "progress": progress}
+    options = {"restarts": restarts, "seed": seed, "max_iter": max_iter, "keep_trace": keep_trace}
+    options |= {"workers": workers, "progress": progress}
     if np.shape(start) == (k, data.d) and not isinstance(start, str):
         start = {"weight": np.full(k, 1 / k), "mean": start, "var": [[var]]}
     return fit_em(model, data, start=start, stiffness=math.inf if math.isinf(beta) else 1.0, **options)

@@ -21,17 +21,7 @@ def resolve(start, model, data):
             raise InputError(f"fit_em(start={theta!r}): expected one of {NAMES}, an array, a theta or a Fit.")
         return theta
     if isinstance(theta, dict):
-        wanted = {name: model.field_shape(name, data.d) for name in model.parameters}
-        for name, shape in wanted.items():
-            if name not in theta:
-                raise InputError(f"fit_em(start=theta): the field {name!r} is missing; expected {list(wanted)}.")
-            if data.d == 1 and np.shape(theta[name]) == shape[:-1] and len(shape) == 2:
-                theta = {**theta, name: np.reshape(theta[name], shape)}  # (K,), as hyperparameters may be given
-            if np.shape(theta[name]) != shape:
-                raise InputError(
-                    f"fit_em(start=theta): expected {name!r} of shape {shape}, got {np.shape(theta[name])}."
-                )
-        theta = {name: np.array(theta[name], dtype=np.float64) for name in wanted}
+        theta = model.in_full(theta, data.d, "fit_em(start=theta)")
         if not np.isfinite(sum(model.log_prior(theta).values())):
             raise InputError("fit_em(start=theta): the log prior there is -inf; start inside the constraints.")
         return theta

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.missing import filled, observed
 from bayesmix.spec.priors import Dirichlet, Flat
@@ -18,6 +19,7 @@ class Meeting:
 
         Raises InputError with one sentence where model and data do not fit together.
         """
+        data = data if isinstance(data, Data) else Data(data)
         self.check_missing(data)
         family = self.family.bind(data.names)
         if family.columns not in (None, data.d):

@@ -169,13 +169,40 @@ class Mixture(Meeting, Symmetry, Coordinates):
     def log_posterior(self, data, theta):
         """The log posterior as a dict of named terms, all constants kept, no Jacobian; its sum is the objective.
 
-        data: a `Data`, or anything that `Data(x)` takes. theta: dict of arrays, component axis first. The term `x`
-        is the row-weighted log likelihood.
+        The term `x` is the row-weighted log likelihood; outside its support a density is 0 and its term -inf.
+
+        Args:
+            data: a `Data`, or anything that `Data(x)` takes.
+            theta: dict of arrays (or lists), component axis first; (K,) will do for (K, 1).
+
+        Raises:
+            InputError: a field is missing or has another shape.
         """
         data = data if isinstance(data, Data) else Data(data)
         model = self.resolve(data)
-        rows = logsumexp(model.log_joint(data.x, theta, model.log_label(data)), axis=1)
-        return {**model.log_prior(theta), "x": float(data.row_weight @ rows)}
+        theta = model.in_full(theta, data.d, "log_posterior(theta=...)")
+        with np.errstate(invalid="ignore"):
+            rows = logsumexp(model.log_joint(data.x, theta, model.log_label(data)), axis=1)
+            terms = {**model.log_prior(theta), "x": float(data.row_weight @ rows)}
+        outside = {name for name, p in model.parameters.items() if not p.support.contains(theta[name])}
+        nothing = outside | {"x"} if outside else ()
+        return {name: -np.inf if name in nothing and np.isnan(value) else value for name, value in terms.items()}
+
+    def in_full(self, theta, d, where):
+        """theta as fresh float64 arrays of the fields' full shapes; `where` names the argument in the error.
+
+        Raises InputError where a field is missing or has another shape.
+        """
+        wanted, out = {name: self.field_shape(name, d) for name in self.parameters}, {}
+        for name, shape in wanted.items():
+            if name not in theta:
+                raise InputError(f"{where}: the field {name!r} is missing; expected {list(wanted)}.")
+            out[name] = np.array(theta[name], dtype=np.float64)
+            if len(shape) == 2 and shape[1] == 1 and out[name].shape == shape[:1]:
+                out[name] = out[name][:, None]  # one number per component, as hyperparameters may be given
+            if out[name].shape != shape:
+                raise InputError(f"{where}: expected {name!r} of shape {shape}, got {out[name].shape}.")
+        return out
 
     def own(self, theta):
         """The family's part of theta."""

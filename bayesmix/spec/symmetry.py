@@ -6,6 +6,7 @@ from math import factorial, prod
 
 import numpy as np
 
+from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 
 
@@ -18,6 +19,7 @@ class Symmetry:
         perm: (K,); or (..., K), one for each theta of arrays that have the same axes in front (chain, draw).
         """
         perm, out = np.asarray(perm), {}
+        theta = {name: np.asarray(value) for name, value in theta.items()}
         for name, value in theta.items():
             names, owners = self._pool(name)
             place = np.full(self.components, -1)
@@ -58,6 +60,7 @@ class Symmetry:
 
     def blocks(self, data):
         """Exchangeable blocks: members alike, same priors, same columns of log_label; as tuples of indices."""
+        data = data if isinstance(data, Data) else Data(data)
         return self.blocks_given(data.d, self.log_label(data))
 
     def blocks_given(self, d, log_label):

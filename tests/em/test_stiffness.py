@@ -167,10 +167,7 @@ def test_a_bad_k_is_one_sentence(k):
 def test_every_half_step_of_k_means_is_told(faithful):
     """From the lecture's start: 174 and 98 rows, distortion .2925587, and no half-step that raises it."""
     x = (faithful.x - faithful.x.mean(axis=0)) / faithful.x.std(axis=0)
-    fit = bm.fit_em(
-        bm.kmeans(x, 2, restarts=1, seed=1).mixture, x, stiffness=np.inf, keep_trace=True,
-        start={"weight": [0.5, 0.5], "mean": [[-1, 1], [1, -1.1]], "var": [[1.0]]},
-    )  # fmt: skip
+    fit = bm.kmeans(x, 2, start=[[-1, 1], [1, -1.1]], keep_trace=True)
     steps = bm.distortion_trace(fit)
     assert list(steps["step"][:3]) == ["E", "M", "E"]
     assert (np.diff(steps["distortion"]) <= 1e-15).all() and steps["distortion"].iloc[-1] == pytest.approx(

@@ -108,6 +108,22 @@ def test_accurate_far_from_the_origin():
     np.testing.assert_allclose(far, near, atol=1e-7)
 
 
+def test_theta_at_the_door(galaxies):
+    """Lists and (K,) for (K, 1) will do; a field that is missing or misshapen is named; outside, the log is -inf."""
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 2)
+    short = {"weight": [0.25, 0.75], "mean": [9, 21], "var": [2, 5]}
+    full = {"weight": np.array([0.25, 0.75]), "mean": np.array([[9.0], [21.0]]), "var": np.array([[2.0], [5.0]])}
+    assert model.log_posterior(galaxies, short) == model.log_posterior(galaxies, full)
+    assert model.log_posterior(galaxies.x[:, 0], full) == model.log_posterior(galaxies, full)
+    np.testing.assert_array_equal(model.permute(short, [1, 0])["mean"], [21, 9])
+    outside = model.log_posterior(galaxies, {**full, "var": [[2.0], [-5.0]]})
+    assert outside["var"] == outside["x"] == -np.inf and np.isfinite(outside["mean"])
+    with pytest.raises(bm.InputError, match="the field 'var' is missing"):
+        model.log_posterior(galaxies, {"weight": [0.5, 0.5], "mean": [9, 21]})
+    with pytest.raises(bm.InputError, match=r"expected 'mean' of shape \(2, 1\), got \(3,\)"):
+        model.log_posterior(galaxies, {**full, "mean": [9, 21, 30]})
+
+
 # ---- labels ------------------------------------------------------------------------------------------------
 
 X = np.arange(6.0)[:, None]

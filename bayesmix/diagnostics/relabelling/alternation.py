@@ -8,7 +8,8 @@ from bayesmix.diagnostics.relabelling.register import assigned
 
 ROUNDS = 200  # more than any case has needed
 PIVOTS = 4  # draws, besides the best one, near which an iterative method tries to begin
-TRIAL = 500  # draws on which the beginnings are compared
+TRIAL = 500  # draws on which the beginnings are compared, and more
+CELLS = 1_000_000  # as long as draws x components x rows are at most as many
 
 
 def climb(material, permutation, costs):
@@ -23,7 +24,7 @@ def climb(material, permutation, costs):
 
 
 def alternate(material, parts):
-    """The best `climb` of several beginnings, which are compared on at most 500 evenly spaced draws.
+    """The best `climb` of several beginnings, which are compared on 500 evenly spaced draws, or on all of a small case.
 
     It begins where the draws agree best with the draw of highest log posterior, with each of four evenly
     spaced draws, and at the names as drawn; one that leads at once to a solution already known, up to a
@@ -35,17 +36,19 @@ def alternate(material, parts):
     draws = [material.pivot, *np.linspace(0, material.T - 1, PIVOTS).astype(int).tolist()]
     membership, costs = parts(material)
     targets = [*(membership.at(draw) for draw in dict.fromkeys(draws)), None]
-    trial = material.thinned(TRIAL)
+    trial = material.thinned(max(TRIAL, CELLS // (membership.shape[1] * membership.shape[2])))
     trial_membership, trial_costs = (membership, costs) if trial is material else parts(trial)
-    best, winner = None, None
+    best = None
     for target in targets:
         start = _start(trial, trial_membership, target)
         if best is not None and renamed(start, best.permutation):
             continue
         here = climb(trial, start, trial_costs)
         if best is None or here.objective < best.objective:
-            best, winner = here, target
-    return best if trial is material else climb(material, _start(material, membership, winner), costs)
+            best = here
+    if trial is material:
+        return best
+    return climb(material, material.near(membership, trial_membership.mean(best.permutation)), costs)
 
 
 def _start(material, membership, target):
