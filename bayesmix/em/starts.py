@@ -9,7 +9,8 @@ from bayesmix.em.passes import Pass
 from bayesmix.errors import InputError
 from bayesmix.spec.missing import column_means
 
-NAMES = ("kmeans++", "random", "rows", "prior", "jitter", "clumps")
+MIXED = ("kmeans++", "rows", "random", "clumps", "prior")  # the kinds that `start="mixed"` takes in turn
+NAMES = ("kmeans++", "random", "rows", "prior", "jitter", "clumps", "mixed")
 
 
 def resolve(start, model, data):
