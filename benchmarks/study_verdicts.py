@@ -106,7 +106,7 @@ def report(results, cases):
         lines += [
             f"Written by `benchmarks/study_verdicts.py` (`make study`): {minutes:.0f} minutes of CPU time. "
             f"{len(names)} cases of `tests/diagnosis_bench`, {sum(cases[n].real for n in names)} of them real MCMC "
-            f"output, on seeds {seeds[0]} to {seeds[-1]}; thresholds were chosen on some of the seeds 0 to 8, "
+            f"output, on seed{'s' * (len(seeds) > 1)} {' to '.join(map(str, sorted({seeds[0], seeds[-1]})))}; thresholds were chosen on some of the seeds 0 to 8, "
             f"after wrong verdicts of seeds 100, 200 and 300.",
             "",
             f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines: truth; columns: verdict.",
