@@ -100,13 +100,14 @@ def report(results, cases):
     seeds = sorted({seed for _, seed, _, _ in bench})
     names = {name for name, *_ in bench}
     missing = [(name, seed) for seed in seeds for name in cases if (name, seed) not in {r[:2] for r in bench}]
+    span = "" if not seeds else f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     minutes = sum(seconds for *_, seconds in results) / 60
     lines = ["# Verdicts on cases whose truth is known", ""]
     if bench:
         lines += [
             f"Written by `benchmarks/study_verdicts.py` (`make study`): {minutes:.0f} minutes of CPU time. "
             f"{len(names)} cases of `tests/diagnosis_bench`, {sum(cases[n].real for n in names)} of them real MCMC "
-            f"output, on seeds {seeds[0]} to {seeds[-1]}; thresholds were chosen on some of the seeds 0 to 8, "
+            f"output, on {span}; thresholds were chosen on some of the seeds 0 to 8, "
             f"after wrong verdicts of seeds 100, 200 and 300.",
             "",
             f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines: truth; columns: verdict.",

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 import bayesmix as bm
-from bayesmix.selection import examine
+from bayesmix.selection import examine, kept
 from bayesmix.selection import select as module
 from bayesmix.selection.criteria import CRITERIA, Subject
 from mcmc.test_exact import case, known_sd
@@ -90,7 +90,7 @@ def test_a_stopped_comparison_is_taken_up_again(galaxies, tmp_path, monkeypatch)
 )
 def test_the_folder_of_another_comparison_is_refused(change, words, galaxies, tmp_path):
     model, data, options = small(galaxies)
-    said = {"format": 2, "data": "0", "asked": {
+    said = {"format": kept.FORMAT, "data": "0", "asked": {
         "engine": "em", "restarts": 3, "draws": 1000, "tune": 500, "chains": 4, "bootstrap": 0, "stability": 0,
         "folds": 0, "mcmc_folds": False, "refit_restarts": 5, "sampler": {}, "seed": 5}}  # fmt: skip
     (tmp_path / "select.json").write_text(json.dumps(said))
