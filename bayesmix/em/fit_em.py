@@ -1,6 +1,5 @@
 """`fit_em`: from a specification and data to a Fit."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -42,8 +41,8 @@ def fit_em(
             it takes until, with 95 % confidence, the next one ends in an unseen optimum with probability below
             5 % (at most 1000). A `bm.UntilStable(bound, confidence, cap)` sets these numbers.
         start: "kmeans++", "random" (responsibilities), "rows", "prior", "jitter" (near the data mean), "clumps" (tight
-            components inside a wide one), "mixed" (equal shares of all these but "jitter", which meets odd optima that
-            one kind misses), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit. Left out, it is "kmeans++",
+            components inside a wide one), "mixed" (all these but "jitter" in turn, which meets odd optima that one
+            kind misses), (n,) labels, (n, K) responsibilities, a theta dict, or a Fit. Left out, it is "kmeans++",
             and "mixed" with restarts="until-stable", which is asked for a complete census.
         stiffness: 1 climbs the log posterior; math.inf is classification EM (hard assignments); a sequence, or a
             callable of the iteration, that rises to 1 or math.inf is deterministic annealing.
@@ -99,21 +98,18 @@ def fit_em(
     runs, optima, partial, examined = [], [], False, {}
     given = not isinstance(begin, str)
     total = rule.cap if rule else 1 if given else restarts
-    kinds = starts.MIXED if isinstance(begin, str) and begin == "mixed" else (begin,)
-    size = stable.ROUND if rule else math.ceil(total / len(kinds))
     with meter(progress, "EM restarts") as step:
         while True:
             done = len(runs)
-            kind = kinds[done // size % len(kinds)]
+            count = min(stable.ROUND, total - done) if rule else total
             more, partial = climb_all(
-                problem, kind, restarts=min(size, total - done), first=done, seed=seed, workers=workers,
+                problem, begin, restarts=count, first=done, seed=seed, workers=workers,
                 progress=lambda now, _, done=done: step(done + now, total), **polish.before(problem, options),
             )  # fmt: skip
             runs += [polish.finish(problem, r, options, given) for r in more]
             optima = tuple(modes.census(problem, runs, examined, given, soft=betas[-1] == 1.0))
             seen = stable.coverage(optima, len(runs), rule.confidence if rule else 0.95)
-            in_turn = len(runs) % (size * len(kinds)) == 0  # as many restarts of every kind
-            if partial or len(runs) >= total or (rule and in_turn and seen.upper < rule.bound):
+            if partial or len(runs) >= total or (rule and seen.upper < rule.bound):
                 break
     notes = model.unbounded(data) + ([missing.SHORTCUT] if impute else [])
     if rule:

@@ -210,6 +210,43 @@ def test_until_stable_goes_on_while_singletons_come(galaxies):
     assert sum(m.times_reached == 1 for m in fit.optima) == round(fit.settings["unseen_mode"] * 40) > 0
 
 
+def test_mixed_takes_every_kind_of_start_in_turn(galaxies):
+    """Restart i is that of its kind alone, by the i-th child of the same seed, however many restarts there are."""
+    from bayesmix.em.kernel import Problem
+    from bayesmix.em.restarts import climb_all
+    from bayesmix.em.starts import MIXED
+
+    problem = Problem.of(P1.resolve(galaxies), galaxies)
+    fit = bm.fit_em(P1, galaxies, restarts=8, start="mixed", seed=4)
+    more, _ = climb_all(problem, "mixed", restarts=6, first=2, seed=4)
+    assert len(fit.runs) == 8 and fit.settings["start"] == "mixed"
+    for i, run in enumerate(fit.runs):
+        (own,), _ = climb_all(problem, MIXED[i % 5], restarts=1, first=i, seed=4)
+        np.testing.assert_array_equal(run.trace[:5], own.trace[:5])
+        assert i < 2 or np.array_equal(more[i - 2].trace, own.trace)
+
+
+def test_mixed_restarts_that_are_interrupted_keep_what_ended(galaxies):
+    def stop(done, total):
+        assert total == 10
+        if done == 3:
+            raise KeyboardInterrupt
+
+    fit = bm.fit_em(P1, galaxies, restarts=10, start="mixed", seed=4, progress=stop, keep_trace=True)
+    assert fit.settings["partial"] and len(fit.runs) == 3
+
+
+def test_until_stable_takes_every_kind_of_start_in_turn(galaxies):
+    """Left to itself it finds most of the maxima of P2 at K = 3, where k-means++ alone meets a few and is content."""
+    model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(2, 1)), 3, weight=bm.Dirichlet(2.0))
+    rule = bm.UntilStable(bound=0.04)
+    fit = bm.fit_em(model, galaxies, restarts=rule, seed=1)
+    alone = bm.fit_em(model, galaxies, restarts=rule, start="kmeans++", seed=1)
+    assert fit.settings["start"] == "mixed"
+    assert fit.settings["unseen_mode_upper"] < 0.04 and alone.settings["unseen_mode_upper"] < 0.04
+    assert len(fit.optima) >= 2 * len(alone.optima)
+
+
 @pytest.mark.parametrize("bad", ["forever", 0, 2.5])
 def test_bad_restarts(bad, galaxies):
     with pytest.raises(bm.InputError, match="restarts"):
