@@ -232,3 +232,14 @@ def test_one_climb_is_a_census_only_where_nothing_is_searched(components, labell
     diagnosis = bm.diagnose(em)
     assert diagnosis.verdict == verdict
     assert ("only once" in next(f for f in diagnosis.findings if f.name == "census").sentence) == (verdict != "sound")
+
+
+def test_a_best_optimum_met_less_often_than_new_ones_is_not_the_best_for_certain():
+    """k-means with many clusters on rows without any: nearly every restart ends elsewhere, some in the best so far."""
+    x = np.random.default_rng(0).uniform(size=(60, 2))
+    few, many = bm.kmeans(x, 8, restarts=40, seed=4), bm.kmeans(x, 2, restarts=40, seed=4)
+    singletons = sum(m.times_reached == 1 for m in few.optima)
+    assert 1 < few.optima[0].times_reached < singletons
+    found = next(f for f in bm.diagnose(few).findings if f.name == "census")
+    assert found.verdict == "undecided" and f"{singletons} optima that no other reached" in found.sentence
+    assert bm.diagnose(many).verdict == "sound"

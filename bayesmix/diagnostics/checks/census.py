@@ -3,11 +3,16 @@
 import numpy as np
 
 from bayesmix.diagnostics.findings import Finding, check
+from bayesmix.em.stable import coverage
 
 
 @check
 def census(evidence):
-    """How often the best optimum was reached; collapsed restarts; why there may be no maximum."""
+    """How often the best optimum was reached; collapsed restarts; why there may be no maximum.
+
+    A best optimum that restarts reach less often than they end in new ones is hardly the best of all: the next restart
+    is more probably in an unseen optimum (s / n by Good 1953, Biometrika 40:237-264, see `em.stable`) than there again.
+    """
     fit = evidence.fit
     if evidence.no_census:
         return Finding(
@@ -22,9 +27,12 @@ def census(evidence):
     sentence = f"{best.times_reached} of {total} EM restarts reached the best optimum"
     if lost:
         sentence += f"; {lost} collapsed onto a point where the density has no bound"
-    if best.times_reached == 1 and not _is_told(fit):
+    seen = coverage(fit.optima, total)
+    if (best.times_reached == 1 or best.times_reached < seen.singletons) and not _is_told(fit):
         if total == 1:
             sentence = "EM was started only once"
+        elif best.times_reached > 1:
+            sentence += f" and {seen.singletons} optima that no other reached"
         return Finding(
             "census", "warning", sentence + ", so better optima may be unseen.",
             None if evidence.sampled else "undecided", fit.modes,
