@@ -60,7 +60,7 @@ def test_names_do_not_count(rng):
 
 
 def test_a_chain_of_neighbours_is_joined_only_as_far_as_it_is_one():
-    """Three groups on a line, each hardly told from the next: two are joined, and the third is told from their union."""
+    """Three groups on a line, each hardly told from the next: two are joined, the third is told from their union."""
     x = np.linspace(-5, 7, 600)
     rows = np.exp(-0.5 * (x - np.array([[0.0], [0.7], [1.4]])) ** 2)  # expected rows of each along the line, n f_k(x)
     assert least_told(rows[None, :2])[0] < components.TWINS and least_told(rows[None, 1:])[0] < components.TWINS
