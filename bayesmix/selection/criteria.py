@@ -107,3 +107,16 @@ class Subject:
             return log_evidence(self.mcmc, diagnosis=self.diagnosis, seed=self.seeds["evidence"])
         except InputError as error:
             return str(error)
+
+    @cached_property
+    def smc(self):
+        """The `LogEvidence` by sequential Monte Carlo; None where it was not asked for, a text where there is none."""
+        from bayesmix.errors import InputError
+        from bayesmix.selection.smc import smc_evidence
+
+        if not self.plan.get("smc"):
+            return None
+        try:
+            return smc_evidence(self.model, self.data, runs=self.plan["smc"], seed=self.seeds["smc"])
+        except InputError as error:
+            return str(error)

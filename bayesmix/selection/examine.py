@@ -13,7 +13,7 @@ from bayesmix.selection.criteria import CRITERIA, MISSING, Cell, Subject
 from bayesmix.selection.groups import Groups, groups_of
 from bayesmix.selection.trust import idle, seldom, spare
 
-PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio")
+PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio", "smc")
 MORE = 5  # times as many restarts, and draws, in the next try
 AGAIN = f"The chains were started a second time, in optima of at least {REAL:.0%} of the estimated mass."
 CLIMBS = 25  # draws of each chain from which EM climbs: 100 of four meet a region of 3 % with probability .95
