@@ -8,8 +8,8 @@ a group may need several components to be described, as a skewed one does.
 
 Left out, the prior is the one of Fruehwirth-Schnatter, Malsiner-Walli & Gruen: K - 1 is beta-negative-binomial with
 parameters 1, 4, 3, so P(K = 1), ... = .571, .214, .095, .048, ..., two components by expectation and a heavy tail, cut
-to the candidates. With equal
-probabilities instead data would hardly ever speak for one group, as spare components cost the evidence little.
+to the candidates. With equal probabilities instead data would hardly ever speak for one group, since spare components
+cost the evidence little.
 
 References: Fruehwirth-Schnatter, Malsiner-Walli & Gruen (2021), Bayesian Analysis 16:1279-1307, section 2, for K+
 and the prior, which is the usual one of their R package telescope; Kass & Raftery (1995), JASA 90:773-795, section 3.2.
