@@ -154,10 +154,11 @@ def report(lines, first):
 
 def covered(read_):
     """Lines on the credible sets of the number of groups: how often they hold the truth, and how large they are."""
-    known = [(K, s, d.credible, d.pool, d.choice) for K, s, d in read_ if d.pool is not None]
+    known = [(K, s, d.credible, d.pool, d.choice) for K, s, d in read_ if d.credible]
     lines = [
         f"The dossier's 95 % set of the number of groups in use, in {len(known)} of {len(read_)} data sets (in the "
-        "others no evidence could be used): how often it holds the true K, and how many numbers it holds on average.",
+        "others the evidence of a rival could not be used): how often it holds the true K, and how many numbers it "
+        "holds on average.",
         "",
         "| | " + " | ".join(f"{s:g} apart" for s in SEPARATIONS) + " | all |",
         "|---|" + "---|" * (len(SEPARATIONS) + 1),

@@ -81,8 +81,8 @@ def _sheet(dossier):
 
 
 def _groups(dossier):
-    """The section on the groups in use, in a list; none without draws of numbers of components."""
-    if dossier.pool is None:
+    """The section on the groups in use, in a list; none where their probabilities are not known."""
+    if dossier.credible is None:
         return []
     frame = dossier.groups
     text = (

@@ -73,9 +73,10 @@ def test_the_groups_in_use_have_a_section_and_a_figure(dossier):
     assert dossier.pool is None and _groups(dossier) == []
     used = [Groups(np.array(p), np.full(len(p), 0.01)) for p in ([1.0], [0.25, 0.75])]
     one, two = replace(one, groups=used[0]), replace(two, groups=used[1])
-    found = replace(dossier, by="log evidence", records=(one, two, three))
+    assert _groups(replace(dossier, records=(one, two, three))) == []  # the evidence of K = 3 is missing
+    found = replace(dossier, by="log evidence", records=(one, two), prior=np.full(2, 0.5))
     (section,) = _groups(found)
-    assert "Groups in use: 1 with probability 0.25, 2 with probability 0.75; 1 or 2 hold 95%" in section.text[1]
+    assert "Groups in use: 1 with probability 0.25, 2 with probability 0.75; 1 or 2 hold 95%." in section.text[1]
     (shares,) = section.tables
     assert shares.head == ("groups", "probability", "K = 1", "K = 2") and len(shares.rows) == 2
     assert (

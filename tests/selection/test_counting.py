@@ -77,6 +77,8 @@ def test_a_rival_without_evidence_keeps_the_race_open_unless_it_is_out_of_the_qu
     far = record(3, np.nan, used(0, 0.5, 0.5), reason="Chains disagree.", rough=-60.0)
     open_ = dossier(one, two, near)
     assert open_.choice is None and "K = 3 cannot be compared with the others: Chains disagree." in open_.why
+    assert open_.groups["probability"].isna().all() and open_.groups["K = 3"].to_list() == [0, 0.5, 0.5]
+    assert open_.credible is None and "not to be said yet" in open_.summary()
     assert np.isnan(open_.table.loc[2, GROUPS]) and "evidence of K = 3 is missing" in open_.reasons.loc[2, GROUPS]
     assert dossier(one, two, far).choice == 2
 
