@@ -9,7 +9,7 @@ from bayesmix.report.index import FACTS, facts
 from bayesmix.report.page import check_folder, move_in, render
 from bayesmix.report.parts import Section, picture
 from bayesmix.report.words import Table, number
-from bayesmix.selection.criteria import CRITERIA, Cell
+from bayesmix.selection.criteria import CRITERIA
 from bayesmix.selection.dossier import GROUPS, PROBABILITY
 from bayesmix.selection.likelihood_ratio import MEANING, NAME
 from bayesmix.tree import versions
@@ -81,8 +81,8 @@ def _sheet(dossier):
 
 
 def _groups(dossier):
-    """The section on the groups in use, in a list; none without draws of numbers of components."""
-    if dossier.pool is None:
+    """The section on the groups in use, in a list; none where their probabilities are not known."""
+    if dossier.credible is None:
         return []
     frame = dossier.groups
     text = (
@@ -97,7 +97,7 @@ def _groups(dossier):
         f"right: within the draws of {', '.join(frame.columns[2:])}."
     )
     rows = tuple(
-        (str(n), shown(Cell(row["probability"], row["se"])), *(number(float(v), 3) for v in row.iloc[2:]))
+        (str(n), f"{row['probability']:.3f} ± {row['se']:.3f}", *(f"{share:.3f}" for share in row.iloc[2:]))
         for n, row in frame.iterrows()
     )
     shares = Table(("groups", "probability", *frame.columns[2:]), rows, (0,))

@@ -53,7 +53,7 @@ def groups(dossier):
     candidates = frame.columns[2:]
     for i, who in enumerate(candidates):
         x = frame.index + 0.5 * ((i + 0.5) / len(candidates) - 0.5)
-        ax.plot(x, frame[who], "o", ms=3, color=GREY)
+        ax.plot(x, frame[who].where(frame[who] > 0), "o", ms=3, color=GREY)
     ax.set(xlabel="groups in use", ylabel="probability", ylim=(0, 1.05), xticks=frame.index)
     return figure
 

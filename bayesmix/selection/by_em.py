@@ -7,7 +7,9 @@ prints BIC and ICL with the other sign; ICL is the form it uses, in which every 
 
 References: Akaike (1974), IEEE Trans. Automatic Control 19:716-723; Schwarz (1978), Annals of Statistics 6:461-464;
 Biernacki, Celeux & Govaert (2000), IEEE PAMI 22:719-725; Fraley & Raftery (2007), J. Classification 24:155-181, for
-BIC at the posterior mode; Raftery (1995), Sociological Methodology 25:111-163, for the margin of 2.
+BIC at the posterior mode; Raftery (1995), Sociological Methodology 25:111-163, for the margin of 2; Drton & Plummer
+(2017), JRSS B 79:323-380, for why numbers of components need more: a spare component costs the log evidence at most
+log(n) / 2, to first order, and BIC takes each of its parameters to cost that: its odds for fewer are too large.
 """
 
 import numpy as np
@@ -20,6 +22,7 @@ from bayesmix.spec.priors import Flat
 from bayesmix.spec.special import logsumexp
 
 MARGIN = 2.0  # twice a nat: "not worth more than a bare mention" (Raftery 1995, table 6)
+LEAD = 10.0  # and "very strong": what BIC and ICL must show between numbers of components, as their odds are too large
 
 
 @criterion("log likelihood", meaning="at the maximum of the log posterior")
@@ -37,12 +40,14 @@ def aic(subject):
     return Cell(2 * subject.em.df - 2 * subject.em.log_likelihood, reason=subject.em_fault)
 
 
-@criterion("BIC", sign=-1, margin=MARGIN, meaning="df log n - 2 log likelihood; smaller is better")
+@criterion("BIC", sign=-1, margin=MARGIN, lead=LEAD, meaning="df log n - 2 log likelihood; smaller is better")
 def bic(subject):
     return Cell(subject.em.bic, reason=subject.em_fault)
 
 
-@criterion("ICL", sign=-1, margin=MARGIN, meaning="BIC plus twice the cost of assigning each row; smaller is better")
+@criterion(
+    "ICL", sign=-1, margin=MARGIN, lead=LEAD, meaning="BIC plus twice the cost of assigning each row; smaller is better"
+)
 def icl(subject):
     return Cell(subject.em.icl, reason=subject.em_fault)
 

@@ -1,4 +1,4 @@
-"""Criteria from the posterior draws: leave-one-out density, and the evidence.
+"""Criteria from the posterior draws: leave-one-out density, and the evidence, twice.
 
 References: Vehtari, Gelman & Gabry (2017), Statistics and Computing 27:1413-1432, eqs. (10) and (24); Vehtari,
 Simpson, Gelman, Yao & Gabry (2024), JMLR 25(72), for the limit of Pareto's k; Kass & Raftery (1995), JASA 90:773-795,
@@ -7,7 +7,8 @@ section 3.2, for the margin of the evidence: odds below 3 to 1 are not worth mor
 
 import numpy as np
 
-from bayesmix.selection.criteria import Cell, criterion
+from bayesmix.diagnostics.bridge import APART
+from bayesmix.selection.criteria import MISSING, Cell, criterion
 
 DRAWS = 2000  # that leave-one-out weighs, evenly spaced: a draw in Pareto's tail costs, and says, little more
 LIMIT = 0.7  # of Pareto's k
@@ -48,4 +49,28 @@ def log_evidence(subject):
     found = subject.evidence
     if isinstance(found, str):
         return Cell(np.nan, reason=found)
-    return Cell(found.value, found.se, subject.region_fault or found.reason)
+    return Cell(found.value, found.se, subject.region_fault or found.reason or quarrel(found, subject.smc))
+
+
+@criterion(
+    "SMC evidence", sign=1, margin=float(np.log(ODDS)), needs="mcmc",
+    meaning="the same by sequential Monte Carlo, which looks at no chain: a check of it; larger is better",
+)  # fmt: skip
+def smc_evidence(subject):
+    found = subject.smc
+    if found is None:
+        return MISSING
+    return Cell(np.nan, reason=found) if isinstance(found, str) else Cell(found.value, found.se, found.reason)
+
+
+def quarrel(bridge, smc):
+    """A sentence if sequential Monte Carlo, where it was asked for and knows an answer, contradicts the bridge."""
+    if smc is None or isinstance(smc, str) or not smc.ok:
+        return ""
+    apart = abs(bridge.value - smc.value) / np.hypot(bridge.se, smc.se)
+    if apart <= APART:
+        return ""
+    return (
+        f"Sequential Monte Carlo finds {smc.value:.2f}, {apart:.1f} standard errors from the {bridge.value:.2f} of the "
+        "bridge: one of the two has missed a part of the posterior."
+    )

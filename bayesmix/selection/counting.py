@@ -8,8 +8,8 @@ a group may need several components to be described, as a skewed one does.
 
 Left out, the prior is the one of Fruehwirth-Schnatter, Malsiner-Walli & Gruen: K - 1 is beta-negative-binomial with
 parameters 1, 4, 3, so P(K = 1), ... = .571, .214, .095, .048, ..., two components by expectation and a heavy tail, cut
-to the candidates. With equal
-probabilities instead data would hardly ever speak for one group, as spare components cost the evidence little.
+to the candidates. With equal probabilities instead data would hardly ever speak for one group, since spare components
+cost the evidence little.
 
 References: Fruehwirth-Schnatter, Malsiner-Walli & Gruen (2021), Bayesian Analysis 16:1279-1307, section 2, for K+
 and the prior, which is the usual one of their R package telescope; Kass & Raftery (1995), JASA 90:773-795, section 3.2.
@@ -46,7 +46,13 @@ def choose_count(pool, records, named):
 
     pool: the `Groups` over all candidates whose evidence can be used. named: a Record's name in words.
     """
-    evidence, missing = CRITERIA[BY], [r for r in records if not r.cell(BY).usable]
+    evidence = CRITERIA[BY]
+    best, *_ = leaders(evidence, records)
+    open_ = [r for r in records if not r.cell(BY).usable and not ruled_out(evidence, r, best)]
+    if open_:
+        whom, reason = " and ".join(named(r) for r in open_), open_[0].cell(BY).reason or "it was not computed."
+        why = f"How many groups are in use cannot be said, since {whom} cannot be compared with the others: {reason}"
+        return Choice(None, why, advice(open_, named))
     first, *others = pool.order
     said = f"{groups(first)} {'is' if first == 1 else 'are'} in use with probability {chance(pool, first)}"
     odds = odds_of(pool, first, *others[:1])
@@ -59,17 +65,11 @@ def choose_count(pool, records, named):
             f"to choose. There are {span(inside)} with probability {mass:.2f}."
         )
         return Choice(None, why, SETTLE if odds.value < evidence.margin else LONGER)
-    best, *_ = leaders(evidence, records)
     chosen = next((r for r in records if r.name == first), None)
     if chosen is None:
         return Choice(None, f"{said}, but K = {first} is no candidate.", (f"Add {first} to components=...",))
     if chosen.barred:
         return Choice(None, f"{said}, but {named(chosen)} cannot be chosen: {chosen.barred}", advice([chosen], named))
-    open_ = [r for r in missing if not ruled_out(evidence, r, best)]
-    if open_:
-        whom, reason = " and ".join(named(r) for r in open_), open_[0].cell(BY).reason or "it was not computed."
-        why = f"{said}, but {whom} cannot be compared with the others: {reason}"
-        return Choice(None, why, advice(open_, named))
     behind = gap(evidence, chosen.cell(BY), best.cell(BY))
     if not behind.tied:
         why = (

@@ -33,22 +33,24 @@ MISSING = Cell(np.nan)
 class Criterion:
     """A column. sign: +1 if larger is better, -1 if smaller, 0 if it ranks nothing.
 
-    margin: differences up to this are ties, whatever their error. needs: the engine whose fit it reads.
+    margin: differences up to this are ties, whatever their error. lead: what a choice between numbers of components
+    needs. needs: the engine whose fit it reads.
     """
 
     name: str
     function: object
     sign: int
     margin: float
+    lead: float
     needs: str
     meaning: str
 
 
-def criterion(name, *, sign=0, margin=0.0, needs="em", meaning):
+def criterion(name, *, sign=0, margin=0.0, lead=0.0, needs="em", meaning):
     """Register a criterion: a function of the Subject that returns a Cell."""
 
     def register(function):
-        CRITERIA[name] = Criterion(name, function, sign, margin, needs, meaning)
+        CRITERIA[name] = Criterion(name, function, sign, margin, lead, needs, meaning)
         return function
 
     return register
@@ -103,5 +105,18 @@ class Subject:
 
         try:
             return log_evidence(self.mcmc, diagnosis=self.diagnosis, seed=self.seeds["evidence"])
+        except InputError as error:
+            return str(error)
+
+    @cached_property
+    def smc(self):
+        """The `LogEvidence` by sequential Monte Carlo; None where it was not asked for, a text where there is none."""
+        from bayesmix.errors import InputError
+        from bayesmix.selection.smc import smc_evidence
+
+        if not self.plan.get("smc"):
+            return None
+        try:
+            return smc_evidence(self.model, self.data, runs=self.plan["smc"], seed=self.seeds["smc"])
         except InputError as error:
             return str(error)

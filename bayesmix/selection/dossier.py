@@ -107,7 +107,8 @@ class Dossier:
     @cached_property
     def groups(self):
         """A DataFrame, one row per number of groups in use: its probability over all candidates, the standard error,
-        and its share of the draws of each candidate; None where there are no draws, or other models than numbers.
+        NaN where a rival's evidence is missing, and its share of the draws of each candidate; None where there are no
+        draws, or other models than numbers.
         """
         import pandas as pd
 
@@ -115,13 +116,17 @@ class Dossier:
             return None
         own = {self.said(r): r.groups for r in self.records if r.groups is not None}
         number = pd.RangeIndex(1, max(len(g.probability) for g in own.values()) + 1, name="groups")
-        columns = {"probability": [self.pool.of(n)[0] for n in number], "se": [self.pool.of(n)[1] for n in number]}
+        known = [(np.nan, np.nan) if self._unsure() else self.pool.of(n) for n in number]
+        columns = dict(zip(("probability", "se"), zip(*known, strict=True), strict=True))
         return pd.DataFrame(columns | {who: [g.of(n)[0] for n in number] for who, g in own.items()}, index=number)
 
     @property
     def credible(self):
-        """The fewest numbers of groups in use that hold 95 % together, in order; None without `groups`."""
-        return None if self.pool is None else self.pool.credible(LEVEL)
+        """The fewest numbers of groups in use that hold 95 % together, in order.
+
+        None without `groups`, or while the evidence of a candidate is missing that may hold most of the probability.
+        """
+        return None if self.pool is None or self._unsure() else self.pool.credible(LEVEL)
 
     # ---- tables -----------------------------------------------------------------------------
 
@@ -212,6 +217,8 @@ class Dossier:
 
     def counted(self):
         """One sentence on the groups in use over all candidates, and on the prior that it rests on."""
+        if self._unsure():
+            return f"groups in use: not to be said yet. {self._unsure()}"
         shown = [(n, p) for n, p in enumerate(self.pool.probability, start=1) if p >= 0.005]
         prior = ", ".join(f"{p:.2f}" for p in self.prior)
         return (

@@ -11,9 +11,9 @@ from bayesmix.errors import InputError
 from bayesmix.selection import by_em, by_mcmc, heldout, stability  # noqa: F401  they register their criteria
 from bayesmix.selection.criteria import CRITERIA, MISSING, Cell, Subject
 from bayesmix.selection.groups import Groups, groups_of
-from bayesmix.selection.trust import seldom, spare
+from bayesmix.selection.trust import idle, seldom, spare
 
-PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio")
+PURPOSES = ("em", "mcmc", "evidence", "stability", "refits", "likelihood ratio", "smc")
 MORE = 5  # times as many restarts, and draws, in the next try
 AGAIN = f"The chains were started a second time, in optima of at least {REAL:.0%} of the estimated mass."
 CLIMBS = 25  # draws of each chain from which EM climbs: 100 of four meet a region of 3 % with probability .95
@@ -25,7 +25,7 @@ class Record:
 
     em, mcmc: its fits, or None. verdict: of `bm.diagnose`, of the chains where there are any. barred: why it cannot
     be chosen, whatever its numbers, or "". cells: criterion -> Cell. advice: what `bm.diagnose` says to do. groups:
-    the `Groups` in use in its draws, or None.
+    the `Groups` in use in its draws, or None. idle: whether the best optimum of EM has empty or twin components.
     """
 
     name: int | str
@@ -37,6 +37,7 @@ class Record:
     cells: dict
     advice: str = ""
     groups: Groups | None = None
+    idle: bool = False
 
     def cell(self, name):
         """The Cell of a criterion, an empty one where it was not computed."""
@@ -79,7 +80,10 @@ def examine(candidate, data, plan):
                 cells[name] = criterion.function(subject)
     barred = failure or bar(subject)
     groups = None if mcmc is None else groups_of(mcmc)
-    return Record(candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice, groups)
+    return Record(
+        candidate.name, candidate.model, em, mcmc, diagnosis.verdict, barred, cells, diagnosis.advice, groups,
+        idle(em, diagnosis),
+    )  # fmt: skip
 
 
 def engines(plan):

@@ -101,7 +101,7 @@ class Kept:
         cells = {name: [cell.value, cell.se, cell.reason] for name, cell in record.cells.items()}
         groups = record.groups and [record.groups.probability.tolist(), record.groups.se.tolist()]
         said = {"verdict": record.verdict, "barred": record.barred, "advice": record.advice,
-                "groups": groups, "cells": cells}  # fmt: skip
+                "groups": groups, "idle": record.idle, "cells": cells}  # fmt: skip
         write(place / "record.json", json.dumps(said, indent=1))
 
     def read(self, candidate, data):
@@ -119,7 +119,7 @@ class Kept:
         cells = {n: Cell(v, se, reason, rows.get(n)) for n, (v, se, reason) in said["cells"].items()}
         return Record(
             candidate.name, candidate.model, fits["em"], fits["mcmc"], said["verdict"], said["barred"], cells,
-            said["advice"], said["groups"] and Groups(*map(np.array, said["groups"])),
+            said["advice"], said["groups"] and Groups(*map(np.array, said["groups"])), said["idle"],
         )  # fmt: skip
 
     def _test(self, K):

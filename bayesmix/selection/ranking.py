@@ -7,8 +7,9 @@ else sqrt(se_a^2 + se_b^2).
 Numbers of components are nested: more of them can always repeat the density of fewer, with components that are empty
 or twins of others. So a larger number that ties with a smaller one is no rival if it is more probable than not, by its
 own draws, that it has no more groups in use (`groups.py`) than the smaller has components: it says the same. A tie of
-candidates that use all their components is a tie. By the evidence, numbers of components are chosen from the groups
-in use over all candidates (`counting.py`).
+candidates that use all their components is a tie. A larger number without a usable optimum is no rival either if it
+is one that leaves a component empty, or has twins: EM says the same. By the evidence, numbers of components are chosen
+from the groups in use over all candidates (`counting.py`).
 
 References: Rousseau & Mengersen (2011), JRSS B 73:689-710, for what overfitted mixtures do with spare components;
 Malsiner-Walli, Fruehwirth-Schnatter & Gruen (2016), Statistics and Computing 26:303-324, for counting those in use.
@@ -94,6 +95,9 @@ def choose(criterion, records, named):
             f"{open_[0].cell(by).reason or 'it was not computed.'}"
         )
         return Choice(None, why, advice(open_, named))
+    short = short_lead(criterion, best, records, named)
+    if short:
+        return Choice(None, *short)
     if repeats:
         others = " and ".join(f"{named(r)} ({r.groups.at_most(best.name):.0%})" for r in repeats)
         why = f"{named(best)} ties by {by} with {others}, which repeat{'s' * (len(repeats) == 1)} it with spare "
@@ -107,16 +111,42 @@ def without_repeats(front):
     if not all(isinstance(c, int) for c in counts):
         return front, ()
     least = min(counts)
-    repeats = [r for r in front if r.name > least and r.groups is not None and r.groups.at_most(least) >= REPEATS]
+    repeats = [r for r in front if says_the_same(r, least)]
     return tuple(r for r in front if r not in repeats), tuple(sorted(repeats, key=lambda r: r.name))
 
 
+def says_the_same(record, number):
+    """Whether a larger number of components has, by its own draws, no more than this number of groups in use."""
+    return record.name > number and record.groups is not None and record.groups.at_most(number) >= REPEATS
+
+
+def short_lead(criterion, best, records, named):
+    """(why, what would settle it) if a choice between numbers of components needs a larger lead, else None."""
+    if not criterion.lead or not all(isinstance(r.name, int) for r in records):
+        return None
+    rivals = [r for r in records if r is not best and r.cell(criterion.name).usable and not says_the_same(r, best.name)]
+    if not rivals:
+        return None
+    value, at = min((gap(criterion, r.cell(criterion.name), best.cell(criterion.name)).value, r.name) for r in rivals)
+    if value > criterion.lead:
+        return None
+    rival = next(r for r in rivals if r.name == at)
+    why = (
+        f"{named(best)} leads by {criterion.name} by {value:.2f} before {named(rival)}, too little between numbers of "
+        f"components, where {criterion.lead:g} is asked: it takes spare components to cost more than they do."
+    )
+    return why, ('Chains (engine="both") weigh the candidates without that shortcut; so would more rows.',)
+
+
 def ruled_out(criterion, record, best):
-    """Whether a candidate without a usable number is so far behind that it need not have one.
+    """Whether a candidate without a usable number is so far behind that it need not have one, or repeats a smaller one.
 
     Judged by a rough stand-in for the criterion, in nats: the evidence by Laplace's approximation over all optima, a
     predictive density by -AIC / 2, a criterion of EM by itself. Without one, nobody is ruled out.
     """
+    numbers = isinstance(record.name, int) and isinstance(best.name, int)
+    if criterion.needs == "em" and numbers and record.idle and record.name > best.name:
+        return True
     behind, ahead = stand_in(criterion, record), stand_in(criterion, best)
     if best.cell(criterion.name).usable and criterion.name == "log evidence":
         ahead = best.cell(criterion.name).value

@@ -41,6 +41,7 @@ def select(
     folds=0,
     mcmc_folds=False,
     refit_restarts=5,
+    smc=0,
     seed=None,
     workers=2,
     progress=None,
@@ -71,6 +72,8 @@ def select(
         stability: refits to resampled rows; 0 leaves it out, 20 is usual.
         folds: of the held-out log density, by EM; 0 leaves it out, 10 is usual. mcmc_folds: by Gibbs too.
         refit_restarts: restarts of every one of these refits.
+        smc: runs of sequential Monte Carlo, beside the chains, that must agree on the evidence; 0 leaves it out, 8 is
+            usual, and dear.
         seed: any whole number; left out, a fresh one is drawn and recorded.
         workers: processes; the result does not depend on it.
         progress: None shows a bar after two seconds if stderr is a terminal, True at once, False never; a function
@@ -88,7 +91,8 @@ def select(
     candidates = candidates_of(model, data, components)
     plan = _plan(
         engine=engine, restarts=restarts, draws=draws, tune=tune, chains=chains, bootstrap=bootstrap,
-        stability=stability, folds=folds, mcmc_folds=bool(mcmc_folds), refit_restarts=refit_restarts, workers=workers,
+        stability=stability, folds=folds, mcmc_folds=bool(mcmc_folds), refit_restarts=refit_restarts, smc=smc,
+        workers=workers,
     )  # fmt: skip
     prior = _prior(prior, candidates)
     by = by or DECIDES[engine]
@@ -114,13 +118,15 @@ def _plan(workers, **values):
     """The arguments as plain values. Raises InputError for a wrong one."""
     if values["engine"] not in ENGINES:
         raise InputError(f"select(engine={values['engine']!r}): expected one of {ENGINES}.")
-    least = {"bootstrap": 0, "stability": 0, "folds": 0}
+    least = {"bootstrap": 0, "stability": 0, "folds": 0, "smc": 0}
     for name, value in (values | {"workers": workers}).items():
         if name in ("engine", "mcmc_folds"):
             continue
         low = least.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise InputError(f"select({name}=...): expected a whole number of at least {low}, got {value!r}.")
+    if values["smc"] == 1:
+        raise InputError("select(smc=1): the error is that of the runs' mean; give at least 2, or 0 for none.")
     if values["folds"] == 1:
         raise InputError("select(folds=1): a single fold leaves nothing to fit; give at least 2, or 0 for none.")
     return {n: v if isinstance(v, str | bool) else int(v) for n, v in values.items()}

@@ -12,16 +12,16 @@ AGREE = 2  # restarts that must have reached the best optimum
 OTHERS = (  # findings on names, single parameters, EM, components that are not needed, or the shares of regions
     "ambiguous names", "identified", "effective size", "above the MAP", "degenerate", "several modes",
 )  # fmt: skip
-CROSSED = 50  # moves between regions from which their shares are known within a fifth: (2 / 50)^(1/2)
-LEAST_ESS = 100  # of every invariant: below it a Monte Carlo error is itself a guess
+CROSSED = 50  # moves between regions from which a share s is known to s (1 - s) (4 / 50)^(1/2), at most .07: m moves
+# are m / 2 stays in each region, of relative variance 2 / m in total if stays have no memory, and s is their ratio
+LEAST_ESS = 100  # of every invariant: m effective draws give a standard error that is itself known to (2 m)^(-1/2), 7 %
 
 
 def em_fault(fit, diagnosis):
     """What is wrong with the best optimum of an EM fit, by itself and beside the chains."""
     best = fit.optima[0]
-    for f in diagnosis.findings:
-        if f.name == "above the MAP" and f.verdict:
-            return f.sentence
+    if beaten(diagnosis):
+        return beaten(diagnosis)
     if best.kind in KINDS:
         return (
             f"The best optimum has {KINDS[best.kind]}: there are fewer groups than components, and the count of free "
@@ -30,6 +30,16 @@ def em_fault(fit, diagnosis):
     if best.kind == "at a constraint":
         return "The maximum lies at a constraint, where counting free parameters is no penalty."
     return seldom(fit) or ("EM was interrupted." if fit.settings.get("partial") else "")
+
+
+def beaten(diagnosis):
+    """A sentence if draws lie above the best optimum, else ""."""
+    return next((f.sentence for f in diagnosis.findings if f.name == "above the MAP" and f.verdict), "")
+
+
+def idle(fit, diagnosis):
+    """Whether the best optimum has empty or twin components, so that fewer reach its likelihood."""
+    return fit.optima[0].kind in ("empty component", "twin components") and not beaten(diagnosis)
 
 
 def seldom(fit):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
-from bayesmix.report.dossier import context, shown, table
-from bayesmix.report.select_plots import criteria
+from bayesmix.report.dossier import _groups, context, shown, table
+from bayesmix.report.select_plots import criteria, groups
 from bayesmix.selection.criteria import Cell
+from bayesmix.selection.groups import Groups
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,23 @@ def test_a_refusal_is_the_verdict(dossier):
     assert shown["advice"] == ["K = 3: Run longer."]
     assert context(dossier, "t")["verdict"] == "K = 2"
     assert table(dossier).rows[2][0] == "K = 3"
+
+
+def test_the_groups_in_use_have_a_section_and_a_figure(dossier):
+    one, two, three = dossier.records
+    assert dossier.pool is None and _groups(dossier) == []
+    used = [Groups(np.array(p), np.full(len(p), 0.01)) for p in ([1.0], [0.25, 0.75])]
+    one, two = replace(one, groups=used[0]), replace(two, groups=used[1])
+    assert _groups(replace(dossier, records=(one, two, three))) == []  # the evidence of K = 3 is missing
+    found = replace(dossier, by="log evidence", records=(one, two), prior=np.full(2, 0.5))
+    (section,) = _groups(found)
+    assert "Groups in use: 1 with probability 0.25, 2 with probability 0.75; 1 or 2 hold 95%." in section.text[1]
+    (shares,) = section.tables
+    assert shares.head == ("groups", "probability", "K = 1", "K = 2") and len(shares.rows) == 2
+    assert (
+        shares.rows[1][0] == "2"
+        and shares.rows[1][1].startswith("0.750 ± ")
+        and shares.rows[1][2:] == ("0.000", "0.750")
+    )
+    (ax,) = groups(found).axes
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx(found.pool.probability.tolist())

@@ -212,6 +212,7 @@ def test_impossible_candidates_are_refused_before_anything_runs(model, component
         ({"by": "df"}, "by='df'"),
         ({"prior": [1, 2]}, "3 numbers"),
         ({"folds": 1}, "single fold"),
+        ({"smc": 1}, "at least 2"),
         ({"bootstrap": -1}, "at least 0"),
         ({"restarts": 0}, "at least 1"),
         ({"sampler": "metropolis", "engine": "both"}, "sampler='metropolis'"),

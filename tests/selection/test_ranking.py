@@ -1,5 +1,7 @@
 """Who leads, who ties, and when nobody can be chosen: made-up numbers, no fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,33 @@ def test_a_larger_number_that_only_repeats_a_smaller_one_is_no_rival():
     assert chosen(record(2, -40.2, groups=used(0.9, 0.1)), record(3, -40.1, groups=used(0, 0, 1))).record is None
     assert chosen(record("A", -40.2), record("B", -40.1, groups=three)).record is None  # other models do not nest
     assert chosen(record(2, -42), record(3, -40, groups=three)).record.name == 3  # no tie: the evidence decides
+
+
+def by_bic(K, value, reason="", groups=None, idle=False):
+    cells = {"BIC": Cell(value, reason=reason), "log likelihood": Cell(-value / 2), "df": Cell(3.0)}
+    return Record(K, None, None, None, "sound", "", cells, "Run longer.", groups, idle)
+
+
+def test_numbers_of_components_need_a_long_lead_by_bic():
+    one, two, three = by_bic(1, 120.0), by_bic(2, 100.0), by_bic(3, 110.1)
+    assert chosen(one, two, three, by=BIC).record is two
+    short = chosen(one, two, by_bic(3, 109.9), by=BIC)
+    assert short.record is None and "leads by BIC by 9.90 before K = 3, too little" in short.why
+    assert 'engine="both"' in short.settle[0]
+    same = by_bic(3, 109.9, groups=used(0, 0.6, 0.4))  # its own draws have two groups
+    assert chosen(one, two, same, by=BIC).record is two
+    models = [replace(r, name=name) for r, name in ((two, "full"), (by_bic(3, 104.0), "diagonal"))]
+    assert chosen(*models, by=BIC).record is models[0]  # of one number of components, usual evidence is enough
+
+
+def test_a_larger_number_whose_optimum_leaves_components_idle_is_no_rival_by_em():
+    one, two = by_bic(1, 120.0), by_bic(2, 100.0)
+    said = "The best optimum has an empty component."
+    assert chosen(one, two, by_bic(3, 115.0, said, idle=True), by=BIC).record is two
+    assert chosen(one, two, by_bic(3, 115.0, said), by=BIC).record is None
+    assert chosen(by_bic(1, 120.0, said, idle=True), two, by=BIC).record is None  # a smaller one says something else
+    three = replace(record(3, np.nan, reason=said, em=rough(-41.0)), idle=True)
+    assert chosen(record(2, -40.0), three).record is None  # and its evidence may be larger
 
 
 def test_nobody_has_a_number():

@@ -20,15 +20,17 @@ def test_evidence_and_probability_are_exact(golden):
     """A1 by Gibbs: K = 2 by enumeration of the allocations (stored), K = 1 in closed form."""
     c = case(golden, "A1")
     y = np.array(c["X"] if "X" in c else c["y"], dtype=float)
-    dossier = bm.select(known_sd(c), bm.Data(y), [1, 2], draws=1500, seed=1, workers=1)
+    dossier = bm.select(known_sd(c), bm.Data(y), [1, 2], prior=[1, 1], draws=1500, smc=4, seed=1, workers=1)
     cov = np.full((len(y), len(y)), c["s0"] ** 2) + np.eye(len(y)) * c["sigma_known"] ** 2
     exact = np.array([stats.multivariate_normal(np.full(len(y), c["m0"]), cov).logpdf(y), c["log_marginal_likelihood"]])
     table = dossier.table
     z = (table["log evidence"] - exact) / table["log evidence se"]
     assert (np.abs(z) < 5).all() and (table["log evidence se"] < 0.05).all(), z
+    assert (np.abs(table["SMC evidence"] - exact) < 5 * table["SMC evidence se"]).all()
     p = np.exp(exact - np.logaddexp.reduce(exact))
     assert (np.abs(table["p(model | y)"] - p) < 5 * table["p(model | y) se"]).all()
-    assert dossier.choice == (2 if exact[1] - exact[0] > np.log(3) else None)
+    own = dossier.groups["K = 2"].to_numpy()  # and every draw of K = 1 has one group
+    assert (np.abs(dossier.pool.probability - (p[0] * np.array([1, 0]) + p[1] * own)) < 5 * dossier.pool.se).all()
     assert dossier.fits[2].mcmc.settings["sampler"] == "gibbs" and dossier.settings["sampler"] == {
         "1": "gibbs",
         "2": "gibbs",
@@ -92,7 +94,7 @@ def test_the_folder_of_another_comparison_is_refused(change, words, galaxies, tm
     model, data, options = small(galaxies)
     said = {"format": kept.FORMAT, "data": "0", "asked": {
         "engine": "em", "restarts": 3, "draws": 1000, "tune": 500, "chains": 4, "bootstrap": 0, "stability": 0,
-        "folds": 0, "mcmc_folds": False, "refit_restarts": 5, "sampler": {}, "seed": 5}}  # fmt: skip
+        "folds": 0, "mcmc_folds": False, "refit_restarts": 5, "smc": 0, "sampler": {}, "seed": 5}}  # fmt: skip
     (tmp_path / "select.json").write_text(json.dumps(said))
     with pytest.raises(bm.InputError, match=words):
         bm.select(model, data, [1, 2], folder=tmp_path, **options | change)

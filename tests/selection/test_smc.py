@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import bayesmix as bm
+from bayesmix.diagnostics.bridge import LogEvidence
 from bayesmix.selection import smc
+from bayesmix.selection.by_mcmc import quarrel
 from tests.diagnostics.test_bridge import model_of, zero_inflated
 from tests.hierarchy import Hierarchy
 
@@ -88,3 +90,12 @@ def test_what_is_refused(options, match):
     mean = bm.Flat() if flat else bm.Normal(0, 1)
     with pytest.raises(bm.InputError, match=match):
         bm.smc_evidence(bm.Mixture(bm.Gaussian(mean=mean, sd=bm.Fixed(1)), 2), bm.Data(Y), **options)
+
+
+def test_a_bridge_that_is_contradicted_is_greyed():
+    """By more than five of the errors together, and only by a run that knows its answer."""
+    bridge = LogEvidence(-40.0, 0.03, True)
+    assert quarrel(bridge, None) == "" == quarrel(bridge, "A prior is Flat.")
+    assert quarrel(bridge, LogEvidence(-40.24, 0.04, True)) == ""  # 4.8 errors of .05
+    assert "5.2 standard errors from the -40.00 of the bridge" in quarrel(bridge, LogEvidence(-40.26, 0.04, True))
+    assert quarrel(bridge, LogEvidence(-50.0, 0.04, False, "They differ.")) == ""
