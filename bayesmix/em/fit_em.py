@@ -70,6 +70,7 @@ def fit_em(
             raise InputError(f"fit_em({name}=...): expected a whole number of at least 1, got {value!r}.")
     if isinstance(tol, bool) or not isinstance(tol, int | float | np.integer | np.floating) or not 0 <= tol < np.inf:
         raise InputError(f"fit_em(tol=...): expected a number of at least 0, got {tol!r}.")
+    start = ("mixed" if rule else "kmeans++") if start is None else start
     betas = schedule(stiffness, max_iter)
     if impute not in (None, "mean"):
         raise InputError(f'fit_em(impute={impute!r}): expected None, which is exact, or "mean".')
@@ -87,7 +88,7 @@ def fit_em(
         raise InputError(
             "fit_em(start=...): where the rows are read in chunks a start is a name, a theta or a Fit, not an array."
         )
-    begin = starts.resolve(("mixed" if rule else "kmeans++") if start is None else start, model, data)
+    begin = starts.resolve(start, model, data)
     if rule and not isinstance(begin, str):
         raise InputError(
             f"fit_em(restarts={restarts!r}): every restart would begin at the start that was given; choose a random "
