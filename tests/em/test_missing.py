@@ -362,8 +362,8 @@ def test_row_weight_two_is_a_doubled_row_with_gaps():
     assert a.log_posterior == pytest.approx(b.log_posterior, rel=1e-9)
 
 
-@pytest.mark.parametrize("scale,offset", [(1e-12, 0.0), (1e12, 0.0), (1.0, 1e6)])
 @pytest.mark.parametrize("family", [bm.Gaussian(), bm.MvGaussian()], ids=["diagonal", "full"])
+@pytest.mark.parametrize("scale,offset", [(1e-12, 0.0), (1e12, 0.0), (1.0, 1e6)])
 def test_units_and_origin_do_not_matter(family, scale, offset):
     x, z = rows("mvgaussian", 13)
     a = bm.fit_em(bm.Mixture(family, 2), x, start=z, seed=0)

@@ -16,7 +16,7 @@ CASES = cases.pairwise() + EXTRAS
 
 @pytest.mark.parametrize("case", CASES, ids=cases.name)
 def test_all_readings_give_one_number(case):
-    found = certificate(case.model, case.data, draws=200, seed=1)
+    found = certificate(case.model, case.data, draws=60, seed=1)
     assert found.ok, found.summary()
     assert found.readings == ("NumPy logpdf", "EM kernel", "PyMC model", "PyMC dist")
     assert "x" in found.terms
