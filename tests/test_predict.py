@@ -24,7 +24,7 @@ def data():
 def fit(data):
     """Draws of a Laplace approximation, in unlike labels, on rows with gaps and some labels."""
     em = bm.fit_em(bm.Mixture(bm.MvGaussian(), 2), bm.Data(data.x), restarts=3, seed=1)
-    return laplace_fit(em, chains=2, draws=20, seed=2, switch=True)
+    return laplace_fit(em, chains=2, draws=60, seed=2, switch=True)
 
 
 NEW = np.array([[0.0, 0.5], [np.nan, 1.0], [2.0, np.nan], [np.nan, np.nan], [1.2, 1.3]])
