@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -73,3 +75,10 @@ def test_a_page_of_ones_own_is_left_alone(folder, tmp_path):
     with pytest.raises(bm.InputError, match="left alone"):
         bm.write_index(tmp_path)
     assert (tmp_path / "index.html").read_text() == "<h1>mine</h1>"
+
+
+def test_no_link_of_the_list_in_the_repository_is_dead():
+    reports = Path(__file__).parents[2] / "reports"
+    links = re.findall(r'href="([^"#]+)"', (reports / "index.html").read_text(encoding="utf-8"))
+    assert "old_faithful/index.html" in links
+    assert [link for link in links if not (reports / link).exists()] == []
