@@ -241,5 +241,5 @@ def test_a_best_optimum_met_less_often_than_new_ones_is_not_the_best_for_certain
     singletons = sum(m.times_reached == 1 for m in few.optima)
     assert 1 < few.optima[0].times_reached < singletons
     found = next(f for f in bm.diagnose(few).findings if f.name == "census")
-    assert found.verdict == "undecided" and f"{singletons} optima that no other reached" in found.sentence
+    assert found.verdict == "undecided" and f"{singletons} ended where no other did" in found.sentence
     assert bm.diagnose(many).verdict == "sound"

@@ -32,7 +32,7 @@ def census(evidence):
         if total == 1:
             sentence = "EM was started only once"
         elif best.times_reached > 1:
-            sentence += f" and {seen.singletons} optima that no other reached"
+            sentence += f", and {seen.singletons} ended where no other did"
         return Finding(
             "census", "warning", sentence + ", so better optima may be unseen.",
             None if evidence.sampled else "undecided", fit.modes,
