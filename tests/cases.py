@@ -1,6 +1,6 @@
 """Small models with small data: what has to hold for every family, label kind and constraint.
 
-    cases.all_cases()   the product of families, labels and constraints
+    cases.every()       the levels of the product of families, labels and constraints, for `make(**levels)`
     cases.pairwise()    a short list in which every pair of levels of any two factors occurs for the kinds in
                         `COVERED`, and two cases for each further kind
     cases.extras()      what the product leaves out: row weights, Fixed, Flat, classes, other priors
@@ -74,16 +74,12 @@ class Case:
 
 
 def name(case):
-    """For `ids=` of pytest."""
-    return case.id
+    """For `ids=` of pytest: of a case, or of its levels."""
+    return "-".join(str(v) for v in case.values()) if isinstance(case, dict) else case.id
 
 
-def all_cases():
-    """Every family x labels x {no constraint, Order, MinWeight, both; each enforce}."""
-    return [make(**levels) for levels in _product()]
-
-
-def _product():
+def every():
+    """Every family x labels x {no constraint, Order, MinWeight, both; each enforce}, as levels."""
     bounds = [("none", "none")]
     for how in ("transform", "potential", "soft"):
         bounds += [(how, "none"), ("none", how), (how, how)]
@@ -109,6 +105,7 @@ def _cover():
     return tuple(chosen)
 
 
+@cache
 def pairwise():
     """Cases in which each pair of levels of two factors (`FACTORS`) occurs at least once, and further kinds."""
     return [make(**levels) for levels in (*_cover(), *_further())]
@@ -154,7 +151,7 @@ def make(kind, d, pool="own", labels="none", order="none", floor="none"):
     model = bm.Mixture(family(kind, d, pool), components=K, weight=bm.Dirichlet(2.0), constraints=tuple(constraints))
     levels = {"kind": kind, "d": d, "pool": pool, "labels": labels, "order": order, "floor": floor}
     data = bm.Data(x, label=label(labels, z, K))
-    return Case("-".join(str(v) for v in levels.values()), model, data, levels)
+    return Case(name(levels), model, data, levels)
 
 
 def family(kind, d, pool="own"):
@@ -231,6 +228,7 @@ def label(labels, z, K):
     return soft
 
 
+@cache
 def extras():
     """Models that the product leaves out."""
     out = []

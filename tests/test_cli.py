@@ -80,6 +80,7 @@ def test_fit_writes_a_report_by_em_alone(here, no_pymc, capsys):
     assert main(["fit", FAITHFUL, "-k", "2", "--family", "MVGAUSSIAN", "--engine", "em", *SMALL,
                  "--order", "mean:eruptions", "--min-weight", "0.05"]) == 0  # fmt: skip
     out = capsys.readouterr().out
+    assert "272 rows, 2 features: eruptions, waiting" in out  # what was read, and so what was left out
     assert "Optima found by EM" in out and "Verdict: sound" in out and "reports/faithful/index.html" in out
     fit = bm.load("reports/faithful")
     assert (fit.engine, fit.settings["restarts"], fit.settings["seed"]) == ("em", 2, 1)

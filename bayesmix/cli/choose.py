@@ -18,6 +18,7 @@ def choose(args, model, data, given, out):
             model, data, args.components, engine=args.engine, sampler=args.sampler, seed=args.seed,
             workers=args.workers, folder=args.checkpoint, progress=step, **given,
         )  # fmt: skip
+    terminal.say(f"Data: {data.summary}.")
     terminal.show_table(turned(table(dossier)), "The criteria side by side")
     terminal.say(dossier.summary())
     seed = [] if args.seed is not None else ["--seed", str(dossier.settings["seed"])]

@@ -115,6 +115,7 @@ def _work(model, data, engine, plan, out, title, args, story=None):
         plan = plan | {"seed": stored_seed(args.checkpoint)}
     with terminal.progress("EM restarts") as step:
         em = fit_em(model, data, restarts=plan["restarts"], seed=plan["seed"], progress=step, **plan.get("em", {}))
+    terminal.say(f"Data: {data.summary}.")
     terminal.show_modes(em)
     terminal.say(f"EM: {clock}, seed {em.settings['seed']}.")
     page = None

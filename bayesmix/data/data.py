@@ -108,12 +108,17 @@ class Data:
 
         return pd.DataFrame(self.x, columns=list(self.names), copy=True)
 
-    def __repr__(self):
+    @property
+    def summary(self) -> str:
+        """The numbers of rows and features, the features' names, and what else there is, in words."""
         shown = ", ".join(self.names[:6]) + (", ..." if self.d > 6 else "")
         rows = f"{self.n} row{'s' * (self.n > 1)}, {self.d} feature{'s' * (self.d > 1)}: {shown}"
         facts = [rows, f"labels: {self.kind_of_labels}"]
         facts += ["weighted"] * (self.weight is not None) + ["with missing cells"] * self.missing
-        return f"Data({'; '.join(facts)})"
+        return "; ".join(facts)
+
+    def __repr__(self):
+        return f"Data({self.summary})"
 
     def __reduce__(self):  # NumPy forgets read-only flags in a pickle; the constructor sets them again
         return Data, (self.x, self.label, self.weight, self.names, self.classes)

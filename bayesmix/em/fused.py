@@ -31,7 +31,7 @@ KINDS = {None: 0, "linear": 1, "diagonal": 2, "full": 3}  # Family.features, as 
 @part(fastmath=FAST)
 def features(kind, x, at, m, phi):
     """Features of rows at..at+m of the columns x (d, n) into phi (F lines), zero in what is left of the block."""
-    d = x.shape[0]
+    d, n = x.shape
     if m < ROWS:
         for f in range(len(phi) // STRIDE):
             for i in range(m, ROWS):
@@ -39,13 +39,13 @@ def features(kind, x, at, m, phi):
     if kind == 0:
         for j in range(d):
             for i in range(m):
-                put(phi, j * STRIDE + i, x[j, at + i])
+                put(phi, j * STRIDE + i, get(x, j * n + at + i))
         return
     for i in range(m):
         put(phi, i, 1.0)
     for j in range(d):
         for i in range(m):
-            put(phi, (1 + j) * STRIDE + i, x[j, at + i])
+            put(phi, (1 + j) * STRIDE + i, get(x, j * n + at + i))
     f = 1 + d
     if kind >= 2:
         for a in range(d):
@@ -117,7 +117,7 @@ def sum_logs(total, weight, at, m):
     out = 0.0
     if weight.size:
         for i in range(m):
-            out += weight[at + i] * np.log(get(total, i))
+            out += get(weight, at + i) * np.log(get(total, i))
         return out
     for i in range(m, up16(m)):
         put(total, i, 1.0)
@@ -134,7 +134,8 @@ def label(joint, K, log_label, at, m):
     """Adds log_label (n, K) to the scores of m rows."""
     for k in range(K):
         for i in range(m):
-            put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) + max(log_label[at + i, k], EXCLUDED))
+            said = max(get(log_label, (at + i) * K + k), EXCLUDED)
+            put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) + said)
 
 
 @part(fastmath=FAST)
@@ -152,7 +153,7 @@ def soften(joint, K, beta, weight, at, m, top, total):
             put(top, i, max(get(joint, k * STRIDE + i), get(top, i)))
     peak = 0.0
     for i in range(m):
-        peak += weight[at + i] * get(top, i) if weight.size else get(top, i)
+        peak += get(weight, at + i) * get(top, i) if weight.size else get(top, i)
 
     if beta != 1.0:
         for k in range(K):
@@ -182,13 +183,38 @@ def soften(joint, K, beta, weight, at, m, top, total):
         put(total, i, 1.0 / get(total, i))
     if weight.size:
         for i in range(m):
-            put(total, i, get(total, i) * weight[at + i])
+            put(total, i, get(total, i) * get(weight, at + i))
     for i in range(m, n):
         put(total, i, 0.0)
     for k in range(K):
         for i in range(n):
             put(joint, k * STRIDE + i, get(joint, k * STRIDE + i) * get(total, i))
     return firm, soft
+
+
+@part(fastmath=FAST)
+def soften_two(joint, weight, at, m, top, total):
+    """`soften` at beta = 1 for two components, which one exp serves: the better one has exp(0)."""
+    n = up16(m)
+    for i in range(n):
+        a, b = get(joint, i), get(joint, STRIDE + i)
+        high = max(a, b)
+        v = exp(max(min(a, b) - high, LOG_TINY))
+        put(top, i, high)
+        put(total, i, 1.0 + v)
+        share = 1.0 / (1.0 + v)
+        put(joint, i, share if a >= b else v * share)
+        put(joint, STRIDE + i, v * share if a >= b else share)
+    peak = 0.0
+    for i in range(m):
+        peak += get(weight, at + i) * get(top, i) if weight.size else get(top, i)
+    for i in range(m if weight.size else 0):
+        put(joint, i, get(joint, i) * get(weight, at + i))
+        put(joint, STRIDE + i, get(joint, STRIDE + i) * get(weight, at + i))
+    for i in range(m, n):
+        put(joint, i, 0.0)
+        put(joint, STRIDE + i, 0.0)
+    return peak + sum_logs(total, weight, at, m)
 
 
 @part(fastmath=FAST)
@@ -205,7 +231,7 @@ def harden(joint, K, weight, at, m, top, owner):
             put(top, i, max(v, best))
     peak = 0.0
     for i in range(m):
-        peak += weight[at + i] * get(top, i) if weight.size else get(top, i)
+        peak += get(weight, at + i) * get(top, i) if weight.size else get(top, i)
     return peak
 
 
@@ -213,7 +239,7 @@ def harden(joint, K, weight, at, m, top, owner):
 def scatter(F, wide, phi, owner, weight, at, m, stats):
     """`collect` for hard assignments: each row's features are added to the statistics of its owner."""
     for i in range(m):
-        s, w = int(get(owner, i)) * wide, weight[at + i] if weight.size else 1.0
+        s, w = int(get(owner, i)) * wide, get(weight, at + i) if weight.size else 1.0
         for f in range(0, wide, 4):
             put(stats, s + f, get(stats, s + f) + w * get(phi, f * STRIDE + i))
             put(stats, s + f + 1, get(stats, s + f + 1) + w * get(phi, (f + 1) * STRIDE + i))
@@ -228,7 +254,7 @@ def common(W, first, F, phi, weight, at, m):
     for f in range(first, F):
         line = 0.0
         for i in range(m):
-            line += get(phi, f * STRIDE + i) * (weight[at + i] if weight.size else 1.0)
+            line += get(phi, f * STRIDE + i) * (get(weight, at + i) if weight.size else 1.0)
         total += W[f] * line
     return total
 
@@ -259,7 +285,10 @@ def rows(kind, x, start, stop, W, K, F, used, log_label, weight, beta, scratch, 
             objective += harden(joint, K, weight, at, m, top, total)
             scatter(F, wide, phi, total, weight, at, m, stats)
             continue
-        firm, soft = soften(joint, K, beta, weight, at, m, top, total)
+        if K == 2 and beta == 1.0:
+            firm = soft = soften_two(joint, weight, at, m, top, total)
+        else:
+            firm, soft = soften(joint, K, beta, weight, at, m, top, total)
         objective, log_likelihood = objective + firm, log_likelihood + soft
         if stats.size == 0:
             continue

@@ -153,6 +153,21 @@ class Problem:
         return self.mixture.family.sufficient(self.x[:1]).shape[1]
 
     @cached_property
+    def leading(self):
+        """How many features an M-step asks for: all, but not the squares of x where the scale is Fixed."""
+        fields, squares = self.mixture.family.parameters.values(), self.mixture.family.features in ("diagonal", "full")
+        known = squares and all(not p.free for p in fields if p.own in ("var", "sd", "cov"))
+        return 1 + self.x.shape[1] if known else self.feature_count
+
+    @cached_property
+    def totals(self):
+        """sum_i weight_i Phi_i of the features that are not `leading`."""
+        parts = [self.feature_rows(rows)[self.leading :] for rows in self.blocks()]
+        if self.weight is None:
+            return sum(part.sum(axis=1) for part in parts)
+        return sum(part @ self.weight[rows] for part, rows in zip(parts, self.blocks(), strict=True))
+
+    @cached_property
     def keeps_features(self):
         """Whether Phi is little enough to stay in memory."""
         return self.feature_count * len(self.x) * 8 <= KEEP
@@ -240,12 +255,9 @@ class Problem:
             family = self.mixture.family
             W = family.natural(np, **self.mixture.own(theta))
             if family.features is not None and not self.rough(W).any():
-                from bayesmix.em import fused
-
                 W = W.copy()
                 W[:, 0] += self.log_weight(theta)
-                value = fused.scan(family.features, self.columns, W, self.log_label, self.weight, collecting=False)[1]
-                return float(value + self.base_total)
+                return float(self.scan(W, collecting=False)[1] + self.base_total)
         return self.e_step(theta).log_likelihood
 
     def compiled_step(self, theta, W, beta=1.0):
@@ -254,11 +266,8 @@ class Problem:
 
         W = W.copy()
         W[:, 0] += self.log_weight(theta)
-        kind = self.mixture.family.features
-        if kind is not None:
-            objective, log_likelihood, stats = fused.scan(
-                kind, self.columns, W, self.log_label, self.weight, float(beta)
-            )
+        if self.mixture.family.features is not None:
+            objective, log_likelihood, stats = self.scan(W, float(beta))
         else:
             objective, log_likelihood, stats = 0.0, 0.0, np.zeros(W.shape)
             for rows in self.blocks() if not self.keeps_features else [slice(None)]:
@@ -268,6 +277,24 @@ class Problem:
                 objective, log_likelihood, stats = objective + part[0], log_likelihood + part[1], stats + part[2]
         base = self.base_total
         return Pass(float(objective + base), float(log_likelihood + base), stats[:, 0].copy(), stats)
+
+    def scan(self, W, beta=1.0, collecting=True):
+        """`fused.scan` of features that it builds itself.
+
+        Squares of x that weigh the same in every component, with a Fixed scale, move no responsibility and enter no
+        M-step: the pass is over the others, and of these the sum is known (split here by the components' rows).
+        """
+        from bayesmix.em import fused
+
+        kind, lead, rows = self.mixture.family.features, self.leading, (self.log_label, self.weight)
+        if lead == W.shape[1] or not (W[:, lead:] == W[0, lead:]).all():
+            return fused.scan(kind, self.columns, W, *rows, beta, collecting)
+        objective, log_likelihood, stats = fused.scan("linear", self.columns, W[:, :lead], *rows, beta, collecting)
+        same = W[0, lead:] @ self.totals
+        if collecting:
+            share = stats[:, :1] / stats[:, 0].sum()
+            stats = np.concatenate([stats, share * self.totals], axis=1)
+        return objective + same, log_likelihood + same, stats
 
     def plain_step(self, theta, beta=1.0, about_zero=False):
         """One pass over all rows, in NumPy."""

@@ -44,7 +44,7 @@ def _address(context, builder, sig, args):
 
 @intrinsic
 def get(typing, a, i):
-    """a[i] of a flat array, i >= 0: without the test for a negative index, which keeps loops from being vectorised."""
+    """Entry i >= 0 of a contiguous array, flat: no test for a negative index, which prevents vectorised loops."""
     return types.float64(a, types.int64), lambda context, b, sig, args: b.load(_address(context, b, sig, args))
 
 

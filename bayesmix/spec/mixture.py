@@ -18,6 +18,8 @@ from bayesmix.spec.special import logsumexp
 from bayesmix.spec.supports import simplex
 from bayesmix.spec.symmetry import Symmetry
 
+ROUNDING = 1e-3  # by which weights that were rounded in print may miss one
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture(Meeting, Symmetry, Coordinates):
@@ -176,7 +178,7 @@ class Mixture(Meeting, Symmetry, Coordinates):
             theta: dict of arrays (or lists), component axis first; (K,) will do for (K, 1).
 
         Raises:
-            InputError: a field is missing or has another shape.
+            InputError: a field is missing or has another shape, or weights do not sum to one.
         """
         data = data if isinstance(data, Data) else Data(data)
         model = self.resolve(data)
@@ -191,7 +193,7 @@ class Mixture(Meeting, Symmetry, Coordinates):
     def in_full(self, theta, d, where):
         """theta as fresh float64 arrays of the fields' full shapes; `where` names the argument in the error.
 
-        Raises InputError where a field is missing or has another shape.
+        Raises InputError where a field is missing, has another shape, or should sum to one and does not.
         """
         wanted, out = {name: self.field_shape(name, d) for name in self.parameters}, {}
         for name, shape in wanted.items():
@@ -202,6 +204,9 @@ class Mixture(Meeting, Symmetry, Coordinates):
                 out[name] = out[name][:, None]  # one number per component, as hyperparameters may be given
             if out[name].shape != shape:
                 raise InputError(f"{where}: expected {name!r} of shape {shape}, got {out[name].shape}.")
+            total = out[name].sum(axis=-1) if self.parameters[name].support is simplex else np.ones(1)
+            if not np.allclose(total, 1, rtol=0, atol=ROUNDING):
+                raise InputError(f"{where}: expected {name!r} to sum to 1, got {total}; divide it by its sum.")
         return out
 
     def own(self, theta):

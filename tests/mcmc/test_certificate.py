@@ -31,8 +31,9 @@ def test_rows_need_not_be_a_data():
 
 
 @pytest.mark.certify
-@pytest.mark.parametrize("case", cases.all_cases(), ids=cases.name)
-def test_all_readings_give_one_number_on_the_whole_product(case):
+@pytest.mark.parametrize("levels", list(cases.every()), ids=cases.name)
+def test_all_readings_give_one_number_on_the_whole_product(levels):
+    case = cases.make(**levels)
     found = certificate(case.model, case.data, draws=200, seed=2)
     assert found.ok, found.summary()
 

@@ -122,6 +122,10 @@ def test_theta_at_the_door(galaxies):
         model.log_posterior(galaxies, {"weight": [0.5, 0.5], "mean": [9, 21]})
     with pytest.raises(bm.InputError, match=r"expected 'mean' of shape \(2, 1\), got \(3,\)"):
         model.log_posterior(galaxies, {**full, "mean": [9, 21, 30]})
+    with pytest.raises(bm.InputError, match=r"expected 'weight' to sum to 1, got 0\.9"):
+        model.log_posterior(galaxies, {**full, "weight": [0.25, 0.65]})
+    with pytest.raises(bm.InputError, match=r"call mixture.resolve\(data\) first"):
+        bm.Mixture(bm.Gaussian(), 2, constraints=bm.Order("mean")).draw_prior(np.random.default_rng(0), 1)
 
 
 # ---- labels ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from bayesmix.spec.priors.base import KERNELS, Prior, dim_shape, hyper, plus, sp
 class FromData(Prior):
     """A prior left out: replaced by the family's data-scaled default before anything is computed."""
 
-    def logp(self, value, theta):
+    def logp(self, *_):
         raise InputError("a prior that was left out has no density yet: call mixture.resolve(data) first.")
 
     rv = draw = logp
