@@ -239,9 +239,8 @@ def constrain(problem, here, old, new):
     for c in model.constraints:
         perm = perm[model.sorting(c, model.permute(new, perm), problem.blocks_of_components)]
     ordered = model.permute(new, perm)
-    hard = [c for c in model.constraints if c.hard]
-    soft = [c for c in model.constraints if not c.hard]
-    if not soft and not any((c.value(ordered, np) < 0).any() for c in hard):
+    hard, walled = [c for c in model.constraints if c.hard], problem.softly
+    if not walled.mixture.constraints and not any((c.value(ordered, np) < 0).any() for c in hard):
         return ordered
     from bayesmix.em import walls
 
@@ -258,9 +257,7 @@ def constrain(problem, here, old, new):
             return top
     from scipy.optimize import minimize
 
-    walled = replace(problem, mixture=replace(model, constraints=tuple(soft)))
     scale = max(1.0, here.counts.sum())
-
     units, slope = problem.units, walls.slope(walled, here, start)
 
     def downhill(v):

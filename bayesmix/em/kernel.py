@@ -97,6 +97,12 @@ class Problem:
         return np.where(sd > 0, sd, 1.0)
 
     @cached_property
+    def softly(self):
+        """The same problem under its soft constraints alone: what is maximised where hard ones stand beside."""
+        soft = tuple(c for c in self.mixture.constraints if not c.hard)
+        return replace(self, mixture=replace(self.mixture, constraints=soft))
+
+    @cached_property
     def sizes(self):
         """field -> the least size that a change of it is measured by: the spread of x for one in units of x."""
         d, fields = self.x.shape[1], self.mixture.family.parameters
