@@ -202,10 +202,10 @@ def test_families_compete_by_their_evidence(rng):
 def test_held_out_density_by_gibbs_is_near_leave_one_out(galaxies):
     """`mcmc_folds`: ten folds of galaxies under three components, beside PSIS-LOO and EM: within half LOO's error."""
     model = bm.Mixture(bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(3, 20)), 1)
-    found = bm.select(model, galaxies, [3], folds=10, mcmc_folds=True, draws=500, seed=2, workers=1).table.loc[3]
-    assert np.isfinite(found["held-out, MCMC"])
-    assert abs(found["held-out, MCMC"] - found["LOO"]) < 0.5 * found["LOO se"]
-    assert abs(found["held-out, MCMC"] - found["held-out, EM"]) < 0.5 * found["LOO se"]
+    (found,) = bm.select(model, galaxies, [3], folds=10, mcmc_folds=True, draws=500, seed=2, workers=1).records
+    loo, em, mcmc = (found.cell(name) for name in ("LOO", "held-out, EM", "held-out, MCMC"))
+    assert not mcmc.reason and abs(mcmc.value - em.value) < 0.5 * loo.se
+    assert abs(mcmc.value - loo.value) < 0.5 * loo.se  # greyed out where the k of the far galaxies is just above .7
 
 
 @pytest.mark.certify
