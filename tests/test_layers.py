@@ -38,6 +38,7 @@ ROWS = (
     ("store",),
     ("em.vector", "em.plain", "em.progress"),
     ("em.passes",),
+    ("em.shares",),
     ("em.fused",),
     ("em.belief", "em.ascend", "em.loop", "em.begin"),
     ("em.missing", "em.patterns"),

@@ -4,27 +4,14 @@ It computes what the NumPy pass in `gibbs_steps.allocate` computes, from the sam
 one uniform for each row. So both draw the same z from the same generator, and are tested against each other
 draw for draw.
 
-(numba's cache on disk looks at this file alone: whoever edits em/fused.py removes bayesmix/mcmc/__pycache__.)
+(numba's cache on disk looks at this file alone: whoever edits em/fused.py or em/shares.py removes its __pycache__.)
 """
 
 import numpy as np
 from numba import njit
 
-from bayesmix.em.fused import (
-    EXCLUDED,
-    KINDS,
-    LOG_TINY,
-    NONE,
-    NONE_2D,
-    ROWS,
-    STRIDE,
-    collect,
-    features,
-    fixed,
-    scores,
-    size_of_scratch,
-    sum_logs,
-)
+from bayesmix.em.fused import KINDS, NONE, NONE_2D, collect, features, fixed, scores, size_of_scratch
+from bayesmix.em.shares import EXCLUDED, LOG_TINY, ROWS, STRIDE, sum_logs
 from bayesmix.em.vector import FAST, exp, get, part, put, up2, up4
 
 

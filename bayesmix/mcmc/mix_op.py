@@ -18,7 +18,8 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.rewriting.basic import register_canonicalize
 
 from bayesmix.em import kernel
-from bayesmix.em.fused import ROWS, STRIDE, collect, scores
+from bayesmix.em.fused import collect, scores
+from bayesmix.em.shares import ROWS, STRIDE
 from bayesmix.em.vector import FAST, exp, get, put, up2, up4
 
 TINY = -600.0  # exp of less counts as exp(-600): times a feature or a weight it would be denormal, and slow
