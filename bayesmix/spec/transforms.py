@@ -7,6 +7,8 @@ from pymc.logprob.transforms import Transform
 
 from bayesmix.spec.matrix_ops import CovarianceOfFactor
 
+TINY = np.finfo(float).tiny  # what a weight is held at where exp(u) underflows: its logarithm stays finite
+
 
 class FloorSimplex(Transform):
     """Weights on the simplex with every weight >= floor, in increasing order if asked.
@@ -32,7 +34,7 @@ class FloorSimplex(Transform):
         return simplex.forward(v, *inputs)
 
     def backward(self, value, *inputs):
-        v = simplex.backward(value, *inputs)
+        v = pt.maximum(simplex.backward(value, *inputs), TINY)
         K = v.shape[-1]
         if self.ordered:
             v = pt.cumsum(v / (K - pt.arange(K)), axis=-1)

@@ -36,7 +36,7 @@ def _(rng, seed, **how):
     gaussian={"apart": 1.5},
     gaussian_K3={"apart": 1.3, "K": 3},
     poisson={"kind": "poisson", "apart": 1.2},
-    two_columns={"kind": "gaussian 2", "apart": 0.8},
+    two_columns={"kind": "gaussian 2", "apart": 0.3},
 )
 def _(rng, seed, kind="gaussian", **how):
     """Groups so close that few rows tell them apart: which component is which is no question with an answer."""
