@@ -31,7 +31,24 @@ def sweep(problem, theta, rng):
     weight = theta["weight"]
     if not problem.mixture.is_constant("weight"):
         weight = draw_weight(problem.mixture, counts, weight, constraints_on(problem, True), rng)
-    return {"weight": weight, **draw_family(problem, stats, theta, rng)}
+    return rename(problem, {"weight": weight, **draw_family(problem, stats, theta, rng)}, rng)
+
+
+def rename(problem, theta, rng):
+    """Two components of an exchangeable block change places, as Metropolis proposes, where an order is soft.
+
+    Nothing else in the posterior knows their names, so the ratio is that of the orders' densities. Without this step a
+    chain that once came under other names would stay there for hundreds of sweeps.
+    """
+    orders = [c for c in problem.mixture.constraints if not c.symmetric and not sorted_away(problem, c)]
+    blocks = [block for block in problem.blocks_of_components if len(block) > 1]
+    if not blocks or all(c.hard for c in orders):
+        return theta
+    two, perm = rng.choice(blocks[rng.integers(len(blocks))], 2, replace=False), np.arange(problem.mixture.components)
+    perm[two] = two[::-1]
+    new = problem.mixture.permute(theta, perm)
+    gain = sum(c.logp(new) - c.logp(theta) for c in orders)
+    return new if np.log(rng.random()) < gain else theta
 
 
 def allocate(problem, theta, rng):
@@ -185,8 +202,8 @@ def keeps(constraints, part, rng):
 
 
 def sorted_away(problem, c):
-    """Whether sorting exchangeable components imposes this constraint exactly."""
-    if c.symmetric or not c.hard:
+    """Whether sorting exchangeable components imposes this constraint exactly: a single order, and a hard one."""
+    if c.symmetric or not c.hard or any(o is not c and not o.symmetric for o in problem.mixture.constraints):
         return False
     at = set(problem.mixture.parameters[c.field].covers(problem.mixture.components).tolist())
     return any(at <= set(block) for block in problem.blocks_of_components)

@@ -1,5 +1,6 @@
 """Gibbs, the second engine: its steps, constraints, row weights, relabelling, refusals (posteriors: `test_six`)."""
 
+import arviz as az
 import numpy as np
 import pytest
 from scipy import stats
@@ -62,6 +63,33 @@ def test_soft_constraints_on_a1(golden):
     within(fit.draws["mean"][..., 0, 0], *exact["mu0"], "mu0")
     within(fit.draws["mean"][..., 1, 0], *exact["mu1"], "mu1")
     within(fit.draws["weight"][..., 0], *exact["w0"], "w0")
+
+
+def test_a_soft_order_does_not_hold_chains_under_other_names(golden):
+    """Names that the order finds unlikely are left at once: runs of such draws are short, not hundreds long."""
+    c = case(golden, "A1")
+    model = known_sd(c, (bm.Order("mean", enforce="soft", width=2.0),))
+    mean = gibbs(model, bm.Data(c["y"]), draws=1500, chains=2).draws["mean"][..., 0]
+    free = gibbs(known_sd(c), bm.Data(c["y"]), draws=1500, chains=2, permutation_moves=True).draws["mean"][..., 0]
+    keep = 1 / (1 + np.exp((free[..., 0] - free[..., 1]) / 2.0))  # reweighting says how often they are the other way
+    truth = keep[free[..., 0] > free[..., 1]].sum() / keep.sum()
+    other = mean[..., 0] > mean[..., 1]
+    assert truth > 0.05 and abs(other.mean() - truth) < 5 * np.hypot(*(np.sqrt(truth / n) for n in (600, 600)))
+    assert (np.diff(other.astype(int), axis=1) != 0).mean() > 0.05
+
+
+def test_two_orders_hold_together(golden):
+    """Sorting by one would undo the other: both are imposed, and the posterior is the free one's part that obeys."""
+    c = case(golden, "A1")
+    orders = (bm.Order("mean"), bm.Order("weight"))
+    draws = gibbs(known_sd(c, orders), bm.Data(c["y"]), draws=1500, chains=2).draws
+    mean, w = draws["mean"][..., 0], draws["weight"]
+    assert (mean[..., 0] < mean[..., 1]).all() and (w[..., 0] < w[..., 1]).all()
+    free = gibbs(known_sd(c), bm.Data(c["y"]), draws=3000, chains=2, permutation_moves=True).draws
+    obeys = (np.diff(free["mean"][..., 0]) > 0)[..., 0] & (np.diff(free["weight"]) > 0)[..., 0]
+    for ours, theirs in ((mean[..., 0], free["mean"][..., 0, 0][obeys]), (w[..., 0], free["weight"][..., 0][obeys])):
+        error = np.hypot(float(az.mcse(ours)), theirs.std() / np.sqrt(len(theirs) / 10))
+        assert abs(ours.mean() - theirs.mean()) < 5 * error
 
 
 def test_permutation_moves_visit_every_labelling(golden):
