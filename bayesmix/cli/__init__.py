@@ -172,7 +172,7 @@ def _fit_options(sub):
     sub.add_argument("--out", type=Path, metavar="FOLDER", help="report folder (default: reports/<name>)")
     sub.add_argument(
         "--sampler", choices=("nutpie", "pymc", "numpyro", "gibbs", "explicit"),
-        help="default: nutpie; gibbs needs conjugate priors and no compilation",
+        help="default: nutpie; gibbs needs conjugate priors and is faster",
     )  # fmt: skip
     sub.add_argument(
         "--checkpoint", type=Path, metavar="FOLDER",

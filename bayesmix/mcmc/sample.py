@@ -67,7 +67,7 @@ def fit_mcmc(
             of one theta per chain (exactly there), or None, which runs `fit_em` first. There is no jitter; where the
             chains started is kept in `fit.groups["starts"]`.
         sampler: "nutpie", "pymc" (PyMC's own NUTS) or "numpyro" (needs `bayesmix[jax]`); "gibbs" (conjugate blocked
-            Gibbs: no compilation, for conditionally conjugate priors); "explicit" (PyMC on the textbook model with
+            Gibbs, without PyMC, for conditionally conjugate priors); "explicit" (PyMC on the textbook model with
             its allocations, for teaching: the page says what it costs). What ran is recorded, there is no silent
             fallback.
         target_accept: NUTS's target acceptance rate; left out, 0.8 where the coordinates are whitened by the Laplace
