@@ -90,8 +90,9 @@ def test_the_studys_quadrature_tells_the_forms_apart(study):
 @pytest.mark.certify
 @pytest.mark.parametrize("way", WAYS)
 def test_each_form_samples_its_own_posterior(study, way):
-    # effective draws differ, and most under the transform (1 of 8 to 1 of 22): close means are far out in log gap
-    draws = {"transform": 28_000, "potential": 12_000, "soft": 5000}[way]
+    # effective draws differ, and most under the transform (by the seed 1 of 9 to 1 of 50): close means are far out in
+    # log gap, and a chain that went there is slow to return
+    draws = {"transform": 80_000, "potential": 12_000, "soft": 5000}[way]
     values, divergent = study.run(way, draws=draws, seed=101)
     right, other = (study.exact(study.problem().x[:, 0], soft=s) for s in ((way == "soft"), (way != "soft")))
     apart = []
