@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+FIND = 'quit(status = !requireNamespace("mclust", quietly = TRUE))'
 ME = """
 suppressMessages(library(mclust))
 args <- commandArgs(TRUE)
@@ -27,7 +28,7 @@ def mclust(x, r, count):
 
     R times itself: the median of five samples of at least .3 s. None where R or mclust is absent.
     """
-    if shutil.which("Rscript") is None:
+    if shutil.which("Rscript") is None or subprocess.run(["Rscript", "-e", FIND], check=False).returncode:
         return None
     with tempfile.TemporaryDirectory() as folder:
         rows, z, script = (Path(folder) / name for name in ("x.csv", "z.csv", "me.R"))
@@ -35,10 +36,8 @@ def mclust(x, r, count):
         np.savetxt(z, r, delimiter=",", fmt="%.17g")
         script.write_text(ME, encoding="utf-8")
         done = subprocess.run(
-            ["Rscript", str(script), str(rows), str(z), str(count)], check=False, capture_output=True, text=True
+            ["Rscript", str(script), str(rows), str(z), str(count)], check=True, stdout=subprocess.PIPE, text=True
         )
-    if done.returncode:
-        return None
     seconds, log_likelihood, iterations, version = done.stdout.split()
     return float(seconds), float(log_likelihood), abs(int(iterations)), version
 

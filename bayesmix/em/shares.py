@@ -33,6 +33,15 @@ def sum_logs(total, weight, at, m):
 
 
 @part(fastmath=FAST)
+def weighted(line, weight, at, m):
+    """sum_i weight_i line_i of m rows."""
+    out = 0.0
+    for i in range(m):
+        out += get(weight, at + i) * get(line, i) if weight.size else get(line, i)
+    return out
+
+
+@part(fastmath=FAST)
 def label(joint, K, log_label, at, m):
     """Adds log_label (n, K) to the scores of m rows."""
     for k in range(K):
@@ -54,9 +63,7 @@ def soften(joint, K, beta, weight, at, m, top, total):
     for k in range(1, K):
         for i in range(n):
             put(top, i, max(get(joint, k * STRIDE + i), get(top, i)))
-    peak = 0.0
-    for i in range(m):
-        peak += get(weight, at + i) * get(top, i) if weight.size else get(top, i)
+    peak = weighted(top, weight, at, m)
 
     if beta != 1.0:
         for k in range(K):
@@ -108,9 +115,7 @@ def soften_two(joint, weight, at, m, top, total):
         share = 1.0 / (1.0 + v)
         put(joint, i, share if a >= b else v * share)
         put(joint, STRIDE + i, v * share if a >= b else share)
-    peak = 0.0
-    for i in range(m):
-        peak += get(weight, at + i) * get(top, i) if weight.size else get(top, i)
+    peak = weighted(top, weight, at, m)
     for i in range(m if weight.size else 0):
         put(joint, i, get(joint, i) * get(weight, at + i))
         put(joint, STRIDE + i, get(joint, STRIDE + i) * get(weight, at + i))
@@ -132,7 +137,4 @@ def harden(joint, K, weight, at, m, top, owner):
             v, best = get(joint, k * STRIDE + i), get(top, i)
             put(owner, i, float(k) if v > best else get(owner, i))
             put(top, i, max(v, best))
-    peak = 0.0
-    for i in range(m):
-        peak += get(weight, at + i) * get(top, i) if weight.size else get(top, i)
-    return peak
+    return weighted(top, weight, at, m)

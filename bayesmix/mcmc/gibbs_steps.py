@@ -202,8 +202,14 @@ def keeps(constraints, part, rng):
 
 
 def sorted_away(problem, c):
-    """Whether sorting exchangeable components imposes this constraint exactly: a single order, and a hard one."""
-    if c.symmetric or not c.hard or any(o is not c and not o.symmetric for o in problem.mixture.constraints):
+    """Whether sorting exchangeable components imposes this constraint exactly: a hard order, and their only one."""
+    if c.symmetric or not c.hard:
         return False
-    at = set(problem.mixture.parameters[c.field].covers(problem.mixture.components).tolist())
+
+    def ordered(constraint):
+        return set(problem.mixture.parameters[constraint.field].covers(problem.mixture.components).tolist())
+
+    at = ordered(c)
+    if any(o is not c and not o.symmetric and at & ordered(o) for o in problem.mixture.constraints):
+        return False  # sorting by one would undo the other
     return any(at <= set(block) for block in problem.blocks_of_components)

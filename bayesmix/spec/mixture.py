@@ -204,8 +204,8 @@ class Mixture(Meeting, Symmetry, Coordinates):
                 out[name] = out[name][:, None]  # one number per component, as hyperparameters may be given
             if out[name].shape != shape:
                 raise InputError(f"{where}: expected {name!r} of shape {shape}, got {out[name].shape}.")
-            total = out[name].sum(axis=-1) if self.parameters[name].support is simplex else np.ones(1)
-            if not np.allclose(total, 1, rtol=0, atol=ROUNDING):
+            total = out[name].sum(axis=-1)
+            if self.parameters[name].support is simplex and not np.allclose(total, 1, rtol=0, atol=ROUNDING):
                 raise InputError(f"{where}: expected {name!r} to sum to 1, got {total}; divide it by its sum.")
         return out
 
