@@ -11,6 +11,7 @@ This builds nutpie's `CompiledPyMCModel` from its parts. That is not a documente
 """
 
 import dataclasses
+from types import FunctionType
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def density(pymc_model, p, point=None):
     from bayesmix.mcmc.bridge import inward, outward
 
     function = pymc_model.logp_dlogp_function(ravel_inputs=True, initial_point=point)._pytensor_function
-    jitted, shared = function.vm.jit_fn, function.get_shared()
+    jitted, shared = unwrapped(function.vm.jit_fn), function.get_shared()
     arrays = [np.require(s.get_value(borrow=True), requirements=["C", "W"]) for s in shared]
 
     def evaluate(u):
@@ -57,15 +58,15 @@ def density(pymc_model, p, point=None):
         return float(value), np.asarray(slope)
 
     evaluate(np.zeros(p))  # compiled, or loaded from the disk
-    signature = types.Tuple([numba.typeof(a) for a in (np.zeros(p), *arrays)])
-    by_address = bound(CompileResultWAP(jitted.overloads[(signature,)]), arrays)
+    signature = tuple(numba.typeof(a) for a in (np.zeros(p), *arrays))
+    by_address = bound(CompileResultWAP(jitted.overloads[signature]), arrays)
 
     number, whole = types.CPointer(types.float64), types.uint64
 
     def log_density(size, z, slope, value, change):
         u = np.empty(size)
         outward(numba.carray(z, (size,)), numba.carray(change, (size + size * size,)), u)
-        total, slope_u = by_address((u,))
+        total, slope_u = by_address(u)
         value[0] = total[()]
         return inward(slope_u, numba.carray(change, (size + size * size,)), value[0], numba.carray(slope, (size,)))
 
@@ -80,8 +81,26 @@ def density(pymc_model, p, point=None):
     return Density(evaluate, compiled, p, dict(zip([s.name for s in shared], arrays, strict=True)))
 
 
+def unwrapped(jitted):
+    """PyTensor's jitted graph without the function around it, which only gives it a name in the cache on disk.
+
+    Both would be optimised whole, one after the other: half of the seven to fifteen seconds that a new model takes.
+    """
+    from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
+    from pytensor.link.numba.dispatch.basic import numba_njit
+
+    around = jitted.py_func
+    if around not in CACHED_SRC_FUNCTIONS:  # it holds what cannot be kept on disk
+        return jitted
+    inner = around.__globals__["jitable_func"].py_func
+    same = inner.__code__.replace(co_filename=around.__code__.co_filename)  # it came from a file that has gone
+    graph = FunctionType(same, inner.__globals__)
+    CACHED_SRC_FUNCTIONS[graph] = CACHED_SRC_FUNCTIONS[around] + "_unwrapped"
+    return numba_njit(graph, final_function=True, cache=True)
+
+
 def bound(function, arrays):
-    """The jitted function args -> function(args + arrays), the arrays read in place and never copied."""
+    """The jitted function u -> function(u, *arrays), the arrays read in place and never copied."""
     from numba import typeof, types
     from numba.extending import intrinsic
     from numba.np.arrayobj import make_array, populate_array
@@ -105,7 +124,7 @@ def bound(function, arrays):
         return types.Tuple(kinds)(), build
 
     @numba_njit
-    def call(args):
-        return function(args + held())
+    def call(u):
+        return function(u, *held())
 
     return call

@@ -10,7 +10,6 @@ Applied Statistics 21:341-345, for Bartlett's decomposition.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from bayesmix.em.vector import part
 
@@ -97,7 +96,7 @@ def square(A, out):
             out[i, j] = out[j, i] = total
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def copy(a, out):
     """out = a, flat arrays."""
     for i in range(len(a)):

@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 
 from bayesmix.em.fused import size_of_scratch, up2, up4
+from bayesmix.em.vector import part
 from bayesmix.mcmc.gibbs_gaussian import (
     CONJUGATE,
     FIXED,
@@ -50,7 +51,7 @@ class Proposal(NamedTuple):
 NO_PROPOSAL = Proposal(np.empty(0), np.empty((0, 0)), 1.0, np.empty(0, np.int64), np.empty(0, np.int64), 0)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def owners(proposal, mean, home):
     """home[k] = the label that the canonical component k has in this theta."""
     slots, group = proposal.slots, proposal.group
@@ -66,7 +67,7 @@ def owners(proposal, mean, home):
         home[slots[i]] = own[i]
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def coordinates(kind, law, weight, mean, scale, home, v):
     """Writes v of a theta, whose canonical component k has the label home[k]."""
     (K, d), i, nothing = mean.shape, 0, np.zeros(mean.shape[1])
@@ -95,7 +96,7 @@ def coordinates(kind, law, weight, mean, scale, home, v):
                     i += 1
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def place(kind, law, v, home, weight, mean, scale, P, log_det):
     """Writes the theta of v, its canonical component k under the label home[k]."""
     (K, d), i = mean.shape, 0
@@ -135,7 +136,7 @@ def place(kind, law, v, home, weight, mean, scale, P, log_det):
                     i += 1
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def canonical(proposal, mean, home):
     """Whether the exchangeable components stand in their canonical order."""
     for i in range(1, len(home)):
@@ -145,7 +146,7 @@ def canonical(proposal, mean, home):
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def log_prior(kind, law, weight, mean, scale, P, log_det):
     """log p(theta) + log |d theta / d v|, up to a constant."""
     (K, d), out = mean.shape, 0.0
@@ -185,7 +186,7 @@ def log_prior(kind, law, weight, mean, scale, P, log_det):
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def log_q(proposal, v):
     """log q(v), up to a constant."""
     p, quadratic = len(v), 0.0
@@ -199,7 +200,7 @@ def log_q(proposal, v):
     return -0.5 * (proposal.df + p) * np.log1p(quadratic / proposal.df)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_q(proposal, rng, v):
     """Writes a draw of q."""
     p = len(v)
@@ -213,7 +214,7 @@ def draw_q(proposal, rng, v):
             v[i] += stretch * proposal.factor[i, j] * z[j]
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def density(kind, x, label, law, proposal, v, home, rng, weight, mean, scale, P, log_det, stats, W, scratch):
     """log p(theta, x) + log |d theta / d v| at v, up to a constant; writes theta and statistics of a z drawn given it.
 
@@ -226,11 +227,12 @@ def density(kind, x, label, law, proposal, v, home, rng, weight, mean, scale, P,
     if not natural(kind, law, weight, mean, scale, P, log_det, W, up4(F)):
         return -np.inf
     stats[:] = 0.0
-    rows = draw_rows(kind, x, W, K, F, F, label, rng, scratch, stats, True)
+    measure = len(v) > 0  # always: but for a constant numba would compile the pass once more
+    rows = draw_rows(kind, x, W, K, F, F, label, rng, scratch, stats, measure)
     return rows + log_prior(kind, law, weight, mean, scale, P, log_det)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def marginal_step(kind, x, label, law, proposal, rng, rows, weight, mean, scale, P, log_det, stats, W, scratch):
     """Whether the step moved; theta and the statistics of its z in place.
 

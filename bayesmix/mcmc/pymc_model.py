@@ -98,7 +98,7 @@ def _row_logp(mixture, seen, layout):
             return row_weight * pt.logsumexp(joint + log_weight + log_label, axis=0)
 
         def mix(W, *rows):
-            W = pt.concatenate([W[:, :1] + log_weight, W[:, 1:]], axis=1)
+            W = pt.switch(pt.eq(pt.arange(W.shape[1]), 0), W + log_weight, W)  # compiled sooner than slices joined
             features, base, log_label, row_weight = rows
             return mix_rows(features, W, log_label, base, row_weight)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 import bayesmix as bm
 from bayesmix.em.kernel import Problem
@@ -11,6 +12,9 @@ from tests.mcmc.posteriors import case, exact, mcse, near
 from tests.mcmc.test_exact import case as tiny
 from tests.mcmc.test_exact import known_sd, within
 from tests.mcmc.test_gibbs_compiled import MODELS, rows
+
+PARTS = ("owners", "coordinates", "draw_q", "density", "log_prior", "log_q", "copy")
+CALLED = {name: njit(getattr(gibbs_marginal, name).py_func, error_model="numpy") for name in PARTS}  # from Python
 
 
 def overlapping(n=200, gap=1.8, seed=0):
@@ -41,7 +45,7 @@ def density(whole, q, v, home):
     problem, inner = whole.problem, whole.problem.central
     K, wide = problem.mixture.components, -(-problem.feature_count // 4) * 4
     state = whole.state(inner)
-    value = gibbs_marginal.density(
+    value = CALLED["density"](
         whole.kind, *whole.rows, whole.numbers, q, v, home, np.random.default_rng(0), *state,
         np.empty((K + K % 2) * wide), np.zeros((K + K % 2) * wide), np.empty((wide + K + K % 2 + 2) * 136),
     )  # fmt: skip
@@ -59,14 +63,14 @@ def test_the_density_is_that_of_the_model_in_unconstrained_coordinates(name):
     problem, rng, off, home = whole.problem, np.random.default_rng(1), [], np.arange(2)
     for _ in range(6):
         v = np.empty(len(q.centre))
-        gibbs_marginal.draw_q(q._replace(factor=0.5 * q.factor), rng, v)
+        CALLED["draw_q"](q._replace(factor=0.5 * q.factor), rng, v)
         value, theta = density(whole, q, v, home)
         model, back = problem.mixture, np.empty(len(v))
         u = model.vector(theta)
         truth = problem.e_step(theta).log_likelihood + sum(model.log_prior(theta).values())
         off.append(value - truth - model.log_jacobian(u, theta))
         state = whole.state(theta)
-        gibbs_marginal.coordinates(whole.kind, whole.numbers, state.weight, state.mean, state.scale, home, back)
+        CALLED["coordinates"](whole.kind, whole.numbers, state.weight, state.mean, state.scale, home, back)
         np.testing.assert_allclose(back, v, rtol=1e-9, atol=1e-9)
     off = np.array(off)[np.isfinite(off)]
     assert len(off) >= 3
@@ -82,7 +86,7 @@ def test_the_density_is_the_same_under_all_labels_and_nothing_out_of_order():
         assert abs(there - value) <= 1e-9 * abs(value)
         np.testing.assert_allclose(other["mean"][perm], theta["mean"])
         home = np.empty(3, dtype=np.int64)
-        gibbs_marginal.owners(q, other["mean"], home)
+        CALLED["owners"](q, other["mean"], home)
         np.testing.assert_array_equal(home, perm)
     means = v[2:5].copy()
     v[2:5] = means[[1, 0, 2]]
@@ -149,13 +153,15 @@ def by_steps_alone(model, data, draws, monkeypatch, forget):
     state, K = whole.state(whole.problem.inward(optimum.theta)), 2
     wide = -(-whole.problem.feature_count // 4) * 4
     stats, W, scratch = np.empty(K * wide), np.zeros(K * wide), np.empty((wide + K + 2) * 136)
+    for name, function in CALLED.items():
+        monkeypatch.setattr(gibbs_marginal, name, function)
     if forget:
         monkeypatch.setattr(gibbs_marginal, "log_q", lambda q, v: 0.0)
     kept, home = np.empty((1, draws, 2)), np.arange(K)
     v = np.empty(len(q.centre))
     for s in range(draws):
-        gibbs_marginal.owners(q, state.mean, home)
-        gibbs_marginal.coordinates(whole.kind, whole.numbers, state.weight, state.mean, state.scale, home, v)
+        CALLED["owners"](q, state.mean, home)
+        CALLED["coordinates"](whole.kind, whole.numbers, state.weight, state.mean, state.scale, home, v)
         here = whole.problem.e_step(state.theta(whole.scale)).log_likelihood
         gibbs_marginal.marginal_step.py_func(
             whole.kind, *whole.rows, whole.numbers, q, rng, here, *state, stats, W, scratch

@@ -101,3 +101,28 @@ def test_the_callback_is_nutpies_own_bridge(faithful_model, faithful, faithful_e
     np.testing.assert_array_equal(a["sample_stats"]["n_steps"], b["sample_stats"]["n_steps"])
     for name, value in fields.items():
         np.testing.assert_allclose(value, b["posterior"][name].values[0], rtol=1e-6)
+
+
+def test_a_graph_is_compiled_once_and_kept_on_disk():
+    """Without the function that PyTensor puts around it; the second time it comes from the disk, with the same value."""
+    import pymc as pm
+    import pytensor
+
+    from bayesmix.mcmc.callback import unwrapped
+
+    with pm.Model() as model:
+        pm.Normal("v", 1.0, 2.0, shape=2)
+    values = []
+    for _ in range(2):
+        function = model.logp_dlogp_function(ravel_inputs=True)._pytensor_function
+        graph = unwrapped(function.vm.jit_fn)
+        values.append(graph(np.array([3.0, 1.0])))
+        assert not function.vm.jit_fn.signatures
+    assert graph.stats.cache_hits
+    (value, slope), again = values
+    np.testing.assert_allclose(value, -0.5 - 2 * np.log(2.0) - np.log(2 * np.pi))
+    np.testing.assert_allclose(slope, [-0.5, 0.0])
+    np.testing.assert_array_equal(slope, again[1])
+    with pytensor.config.change_flags(numba__cache=False):
+        function = model.logp_dlogp_function(ravel_inputs=True)._pytensor_function
+        assert unwrapped(function.vm.jit_fn) is function.vm.jit_fn  # nothing is kept: nothing is around it
