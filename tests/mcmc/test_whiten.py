@@ -104,7 +104,7 @@ def test_the_callback_is_nutpies_own_bridge(faithful_model, faithful, faithful_e
 
 
 def test_a_graph_is_compiled_once_and_kept_on_disk():
-    """Without the function that PyTensor puts around it; the second time it comes from the disk, with the same value."""
+    """Without the function that PyTensor puts around it; the second time it comes from the disk, the same."""
     import pymc as pm
     import pytensor
 
