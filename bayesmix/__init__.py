@@ -73,6 +73,7 @@ _LAZY = {
     "resume": "bayesmix.mcmc.sample",
     "run_script": "bayesmix.cli",
     "sample_prior_predictive": "bayesmix.mcmc.prior_predictive",
+    "scores": "bayesmix.report.beside",
     "section": "bayesmix.report.story",
     "select": "bayesmix.selection.select",
     "side_by_side": "bayesmix.report.beside",

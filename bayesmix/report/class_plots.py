@@ -65,15 +65,18 @@ def calibration(truth, probabilities, bins=10):
     """Figure: how often the second class came among rows that were given about the same probability.
 
     Args:
-        truth: (n,) zeros and ones. probabilities: dict of name -> (n,) predicted probabilities of a one.
+        truth: (n,) zeros and ones.
+        probabilities: dict of name -> (n,) predicted probabilities of a one, or (n, 2) of both.
     """
+    probabilities = {name: np.asarray(p) for name, p in probabilities.items()}
+    probabilities = {name: p if p.ndim == 1 else p[:, 1] for name, p in probabilities.items()}
     figure, axes = grid(1, 1, 3.8)
     ax = axes[0, 0]
     ax.plot([0, 1], [0, 1], color=PALE, lw=1)
     for i, (name, p) in enumerate(probabilities.items()):
-        cell = np.clip((np.asarray(p) * bins).astype(int), 0, bins - 1)
+        cell = np.clip((p * bins).astype(int), 0, bins - 1)
         used = [b for b in range(bins) if (cell == b).sum() >= 3]
-        at = np.array([np.mean(np.asarray(p)[cell == b]) for b in used])
+        at = np.array([np.mean(p[cell == b]) for b in used])
         rate = np.array([np.mean(truth[cell == b]) for b in used])
         error = np.array([np.sqrt(max(r * (1 - r), 0.25 / m) / m) for r, m in
                           zip(rate, [(cell == b).sum() for b in used], strict=True)])  # fmt: skip

@@ -45,6 +45,18 @@ def test_wrong_columns_are_a_sentence(known):
             bm.side_by_side(fits, *columns)
 
 
+def test_single_parameters_side_by_side(known):
+    """By their names, those that the family derives among them."""
+    fit, _ = known
+    chains = laplace_fit(fit, draws=50)
+    table = bm.side_by_side({"em": fit, "mcmc": chains}, "mean[1, x]", "var[0]")
+    assert list(table) == ["mean[1, x]", "var[0]"]
+    assert table.loc["em"].tolist() == [fit.best["mean"][1, 0], pytest.approx(fit.best["sd"][0, 0] ** 2)]
+    assert table.loc["mcmc", "mean[1, x]"] == pytest.approx(chains.relabelled["mean"][..., 1, 0].mean())
+    with pytest.raises(bm.InputError, match=r"got \['mean\[2, x\]'\]"):
+        bm.side_by_side({"em": fit}, "mean[2, x]")
+
+
 def test_a_truth_beside_the_estimates(known):
     fit, _ = known
     table = bm.beside_truth(fit, TRUTH)
@@ -67,6 +79,27 @@ def test_components_named_after_the_classes(known):
     assert set(np.unique(hard)) == {0.0, 1.0} and np.array_equal(hard.argmax(axis=1), z)
     with pytest.raises(bm.InputError, match="one for each component"):
         bm.matched(fit, z + 1)
+
+
+def test_classes_that_share_a_component_or_own_several(known):
+    fit, z = known  # 30 rows of component 0, 70 of component 1
+    alone = bm.confusion(fit, z).attrs
+    assert (alone["several"], alone["none"]) == ([], [])
+    finer = np.where(z == 1, np.arange(100) % 3, 3)  # three classes share component 1
+    assert (bm.confusion(fit, finer).attrs["several"], bm.confusion(fit, finer).attrs["none"]) == ([], [1, 2])
+    one = bm.confusion(fit, np.zeros(100, dtype=int)).attrs
+    assert (one["several"], one["none"]) == ([0], [])
+
+
+def test_predicted_probabilities_are_scored():
+    sure, unsure = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.full((3, 2), 0.5)
+    table = bm.scores({"sure": sure, "unsure": unsure, "wrong": 1.0 - np.eye(2)[[0, 1, 1]]}, [0, 1, 1])
+    assert table.index.tolist() == ["sure", "unsure", "wrong"] and table.index.name == "classifier"
+    assert table["accuracy"].tolist() == pytest.approx([2 / 3, 1 / 3, 0.0])
+    assert table["mean log score"].tolist() == pytest.approx([np.log([0.9, 0.8, 0.4]).mean(), np.log(0.5), -np.inf])
+    for p, truth in ((sure, [0, 1]), (sure[:, 1], [0, 1, 1]), (sure, [0, 1, 2]), (sure, [-1, 0, 1])):
+        with pytest.raises(bm.InputError, match=r"scores\('a'\): expected \(n, C\)"):
+            bm.scores({"a": p}, truth)
 
 
 def test_every_row_is_judged_by_fits_that_have_not_seen_it():

@@ -29,6 +29,34 @@ def test_a_figure_brings_its_own_text_or_is_given_one():
             bm.section("Wrong", figures=[wrong])
 
 
+def test_parts_of_a_section_are_told_by_what_they_are():
+    figure, frame = dynamics.curves({"a": [1.0, 3.0]}, "height"), pd.DataFrame({"n": [1]}, index=["a"])
+    steps = [("one", figure), ("two", figure)]
+    table, lines = (frame, "A table."), ({"a": {"n": 1}}, "what", "Lines.")
+    mixed = bm.section("All", table, "First.", (figure, "A figure."), (steps, "Step", "A slider."), "Second.", lines)
+    sorted_out = bm.section(
+        "All", "First.", "Second.", slides=[(steps, "Step", "A slider.")], figures=[(figure, "A figure.")],
+        tables=[table, lines],
+    )  # fmt: skip
+    assert mixed == sorted_out and mixed.text == ("First.", "Second.")
+    assert [(p.slider, p.caption) for p in mixed.pictures] == [("Step", "A slider."), ("", "A figure.")]
+    assert [t.caption for t in mixed.tables] == ["A table.", "Lines."]
+    for wrong in (figure, frame, (), ("text", "caption"), (figure,), (steps, "no caption"), 3):
+        with pytest.raises(bm.InputError, match=r"section\('Wrong'\): expected paragraphs.*, got "):
+            bm.section("Wrong", wrong)
+
+
+def test_a_story_may_yield_its_sections(tmp_path):
+    from bayesmix.cli.script import Story
+
+    def yields(em, mcmc, quick):
+        yield bm.section("One", f"{em}{mcmc}{quick}")
+        yield bm.section("Two")
+
+    told = Story(yields, quick=True).tell("a", "b")
+    assert [part.title for part in told] == ["One", "Two"] and told[0].text == ("abTrue",)
+
+
 def test_lines_of_a_table_may_be_a_dict():
     frame = pd.DataFrame({"n": [1, 2]}, index=pd.Index(["a", "b"], name="what"))
     part = bm.section("Tables", tables=[(frame, "One."), ({"a": {"n": 1}, "b": {"n": 2}}, "what", "One.")])
@@ -105,6 +133,17 @@ def test_centres_with_the_rows_they_answer_for():
     assert texts(figure)[2::3] == ["centre 1", *(f"row {i}" for i in rows[1])]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array().ravel(), fit.data.x[rows[1][0]])
     assert any(t.startswith("component 1, 50 %") for t in texts(drawn(dynamics.portraits(fit, (2, 2)))))
+
+
+def test_calibration_takes_one_or_both_probabilities():
+    p, truth = np.repeat([0.15, 0.85], 50), np.arange(100) % 2
+    both = np.stack([1 - p, p], axis=1)
+    figure = drawn(dynamics.calibration(truth, {"one": p, "both": both}))
+    one, two = (
+        line.get_xydata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"
+    )
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, [[0.15, 0.5], [0.85, 0.5]])
 
 
 def test_a_boundary_of_anything_with_probabilities(davis):

@@ -120,6 +120,10 @@ def test_theta_at_the_door(galaxies):
     assert outside["var"] == outside["x"] == -np.inf and np.isfinite(outside["mean"])
     with pytest.raises(bm.InputError, match="the field 'var' is missing"):
         model.log_posterior(galaxies, {"weight": [0.5, 0.5], "mean": [9, 21]})
+    known = bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Fixed([2, 5])), 2, weight=bm.Fixed([0.25, 0.75]))
+    assert known.log_posterior(galaxies, {"mean": [9, 21]}) == known.log_posterior(galaxies, full)
+    with pytest.raises(bm.InputError, match="the field 'mean' is missing"):
+        known.log_posterior(galaxies, {"var": [2, 5]})
     with pytest.raises(bm.InputError, match=r"expected 'mean' of shape \(2, 1\), got \(3,\)"):
         model.log_posterior(galaxies, {**full, "mean": [9, 21, 30]})
     with pytest.raises(bm.InputError, match=r"expected 'weight' to sum to 1, got 0\.9"):
@@ -132,6 +136,18 @@ def test_theta_at_the_door(galaxies):
 
 X = np.arange(6.0)[:, None]
 MODEL = bm.Mixture(bm.Gaussian(mean=bm.Normal(2, 3), var=bm.InverseGamma(2, 1)), 3)
+
+
+def test_responsibilities_by_bayes_theorem(davis):
+    """w_k f_k(x_i) over their sum; a label that excludes a component leaves the other."""
+    model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 2, weight=bm.Flat())
+    theta = {"weight": np.array([0.25, 0.75]), "mean": np.array([[160.0], [180]]), "sd": np.array([[5.0], [9]])}
+    x = davis.x[:6, 1:]
+    joint = [0.25, 0.75] * stats.norm.pdf(x, [160.0, 180.0], [5.0, 9.0])
+    np.testing.assert_allclose(model.responsibilities(x, theta), joint / joint.sum(axis=1, keepdims=True), rtol=1e-12)
+    one_hot = np.eye(2)[davis.label[:6]]
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(model.responsibilities(x, theta, np.log(one_hot)), one_hot)
 
 
 @pytest.mark.parametrize(
