@@ -93,9 +93,13 @@ def beside_truth(fit, theta):
 
     Args:
         fit: by either engine.
-        theta: the true parameters, components in the same order.
+        theta: the true parameters, components in the same order: arrays or lists, (K,) will do for (K, 1).
+
+    Raises:
+        InputError: a field is missing or has another shape.
     """
-    given = {name: np.asarray(theta[name], dtype=float)[None, None] for name in fit.mixture.parameters}
+    theta = fit.mixture.in_full(theta, fit.data.d, "beside_truth(theta)")
+    given = {name: value[None, None] for name, value in theta.items()}
     truth = {name: float(value[0, 0]) for name, value in scalars(fit.mixture, fit.data, given).items()}
     table = fit.summary()
     table = table.loc[list(truth)].iloc[:, :2].astype(float).rename_axis("parameter")

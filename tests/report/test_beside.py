@@ -61,6 +61,10 @@ def test_a_truth_beside_the_estimates(known):
     fit, _ = known
     table = bm.beside_truth(fit, TRUTH)
     assert table.loc["mean[1, x]", "truth"] == 8.0 and table.index.name == "parameter" and len(table) == 6
+    short = {"weight": [0.3, 0.7], "mean": [0, 8], "sd": [1, 1]}
+    assert bm.beside_truth(fit, short).equals(table)
+    with pytest.raises(bm.InputError, match=r"beside_truth\(theta\): the field 'sd' is missing"):
+        bm.beside_truth(fit, {"weight": [0.3, 0.7], "mean": [0, 8]})
     line = table.loc["mean[1, x]"]
     assert line["z"] == pytest.approx((line.iloc[0] - 8.0) / line.iloc[1])
 

@@ -135,6 +135,23 @@ def test_centres_with_the_rows_they_answer_for():
     assert any(t.startswith("component 1, 50 %") for t in texts(drawn(dynamics.portraits(fit, (2, 2)))))
 
 
+def test_panels_colour_rows_by_shares_or_by_numbers():
+    """Whole numbers are certain shares; more than four panels stand in lines of three, each column with its axis."""
+    data, z = bm.Data(np.random.default_rng(1).normal(size=(30, 2)), names=("p", "q")), np.arange(30) % 3
+    tints = {"numbers": z, "shares": np.eye(3)[z], "grey": None, "others": 1 - z % 2, "fifth": z}
+    figure = drawn(dynamics.panels(data, tints))
+    shown = [ax for ax in figure.axes if ax.axison]
+    numbers, shares, grey, others, _ = (ax.collections[0].get_facecolor() for ax in shown)
+    np.testing.assert_array_equal(numbers, shares)
+    assert len(np.unique(numbers, axis=0)) == 3 and len(np.unique(others, axis=0)) == 2
+    assert len(np.unique(grey, axis=0)) == 1
+    assert [ax.get_title(loc="left") for ax in shown] == list(tints) and len(figure.axes) == 6
+    assert [ax.get_xlabel() for ax in shown] == ["", "", "p", "p", "p"]
+    assert [ax.get_ylabel() for ax in shown] == ["q", "", "", "q", ""]
+    four = drawn(dynamics.panels(data, dict(list(tints.items())[:4])))
+    assert [ax.get_xlabel() for ax in four.axes] == ["p"] * 4
+
+
 def test_calibration_takes_one_or_both_probabilities():
     p, truth = np.repeat([0.15, 0.85], 50), np.arange(100) % 2
     both = np.stack([1 - p, p], axis=1)
