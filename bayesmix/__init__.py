@@ -61,6 +61,7 @@ _LAZY = {
     "confusion": "bayesmix.report.beside",
     "diagnose": "bayesmix.diagnostics.diagnose",
     "diagnose_draws": "bayesmix.diagnostics.draws",
+    "ends_in_words": "bayesmix.report.beside",
     "fit_mcmc": "bayesmix.mcmc.sample",
     "load": "bayesmix.store",
     "log_evidence": "bayesmix.diagnostics.bridge",

@@ -4,7 +4,7 @@
     prob ~ Beta(1.5, 1.5),   w ~ Dirichlet(2)
 
 Source: lecture notes, "Mixture of Bernoullis on MNIST"; Bishop (2006), section 9.3.3. The 8 x 8 digits that come with
-scikit-learn are used, or the first 5000 of MNIST, given the folder with its IDX files:
+scikit-learn are used, or the first 5000 of MNIST (five minutes), given the folder with its IDX files:
 
     bayesmix run models/bernoulli_digits.py --mnist FOLDER
 
@@ -60,14 +60,12 @@ def story(em, mcmc, quick):
     ten = bm.fit_em(ten_digits, x, seed=2, restarts=2 if quick else 50)
     table = bm.confusion(ten, digit)
     several, none = (", ".join(map(str, table.attrs[which])) or "none" for which in ("several", "none"))
-    lower = ", ".join(f"{gap:.1f}" for gap in ten.modes["gap"][1:4])
     yield bm.section(
         "All ten digits",
         f"{table.attrs['purity']:.1%} of the rows have the commonest digit of their component. Digits with more "
         f"than one component: {several}; digits without a component of their own: {none}.",
-        f"{len(ten.runs)} restarts ended in {len(ten.optima)} different optima; the best was reached "
-        f"{ten.optima[0].times_reached} time(s); the next lie {lower} lower.",
-        (dynamics.portraits(ten, shape), "Ten components: some digits share one, some take two."),
+        bm.ends_in_words(ten),
+        (dynamics.portraits(ten, shape), "The probability of ink in each of ten components."),
         (table, "Rows by component and digit."),
     )
 

@@ -31,8 +31,8 @@ def story(em, mcmc, quick):
     caption = "Left: the centre; right of it the five rows with the highest responsibility (the densest first)."
     yield bm.section(
         "Twenty centres, each with its five most responsible images",
-        f"Log likelihood {em.log_likelihood:.2f} after at most 100 iterations; {len(em.runs)} restarts ended in "
-        f"{len(em.optima)} different optima.",
+        f"Log likelihood {em.log_likelihood:.2f} after at most 100 iterations.",
+        bm.ends_in_words(em),
         (dynamics.montage(em, (8, 8), range(10)), caption),
         (dynamics.montage(em, (8, 8), range(10, 20)), caption),
         (table, "Row numbers count from 0."),

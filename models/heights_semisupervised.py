@@ -35,11 +35,12 @@ def story(em, mcmc, quick):
     table = bm.side_by_side(fits, "least ESS", "spreads", by="labels")
     centres = table[["mean[0, height]", "mean[1, height]"]]
     none, twenty, every = (" and ".join(f"{sd:.2f}" for sd in centres.loc[c]) for c in (0, 20, 200))
+    curves = dynamics.curves(table.filter(regex="mean|sd"), "posterior sd (cm)", "labelled rows")
     yield bm.section(
         "What each label adds",
         f"Without labels the centres are known to {none} cm, with 20 to {twenty}, with all 200 to {every} "
-        "(posterior standard deviations). All 200 heights are used every time.",
-        (dynamics.curves(table.filter(regex="mean|sd"), "posterior sd (cm)", "labelled rows"), "By number of labels."),
+        "(posterior standard deviations).",
+        (curves, "All 200 heights are used every time; only the number of labels changes."),
         (table, "Posterior standard deviations by the number of labels, and the smallest bulk ESS."),
     )
 

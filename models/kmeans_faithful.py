@@ -49,7 +49,7 @@ def story(em, mcmc, quick):
         f"Where {len(many.runs)} random starts end",
         f"{len(many.runs)} starts at random pairs of rows ended in {len(many.optima)} attractor(s), relabelled "
         "copies counted as one.",
-        (dynamics.trajectories(many), "Ways of the centres (of 200 starts); a colour for each attractor."),
+        (dynamics.trajectories(many), "Ways of the centres (of at most 200 starts); a colour for each attractor."),
         (many.modes[["objective", "times_reached", "differs"]], "The attractors."),
     )
 

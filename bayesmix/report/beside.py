@@ -87,6 +87,26 @@ def side_by_side(fits, *columns, by="fit"):
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis(by)
 
 
+def ends_in_words(fit, shown=3):
+    """A sentence: in how many optima the restarts ended, how often they met the best, how far below the next lie.
+
+    Args:
+        fit: by EM. shown: how many of the next optima are told.
+    """
+    gaps, many = fit.modes["gap"].to_numpy(), len(fit.optima)
+    plural = "" if len(fit.runs) == 1 else "s"
+    if many == 1:
+        return f"{len(fit.runs)} restart{plural} ended in one optimum."
+    times = fit.optima[0].times_reached
+    reached = "once" if times == 1 else "twice" if times == 2 else f"{times} times"
+    lower = " and ".join(", ".join(f"{gap:.1f}" for gap in gaps[1 : shown + 1]).rsplit(", ", 1))
+    lie = "lies" if min(many - 1, shown) == 1 else "lie"
+    return (
+        f"{len(fit.runs)} restart{plural} ended in {many} different optima; the best was reached {reached}; the next "
+        f"{lie} {lower} lower."
+    )
+
+
 def beside_truth(fit, theta):
     """A DataFrame of each parameter's estimate, its standard deviation, its true value, and how many of the former
     the estimate is away from the latter (`z`).

@@ -57,6 +57,18 @@ def test_single_parameters_side_by_side(known):
         bm.side_by_side({"em": fit}, "mean[2, x]")
 
 
+def test_where_restarts_ended_in_words(known, galaxies):
+    assert bm.ends_in_words(known[0]) == "3 restarts ended in one optimum."
+    narrow = bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(2, 1))
+    fit = bm.fit_em(bm.Mixture(narrow, 4, weight=bm.Dirichlet(2.0)), galaxies, restarts=20, seed=1)
+    assert len(fit.optima) > 3
+    gaps = [f"{fit.log_posterior - mode.log_posterior:.1f}" for mode in fit.optima[1:4]]
+    said = bm.ends_in_words(fit)
+    assert said.startswith(f"20 restarts ended in {len(fit.optima)} different optima; the best was reached ")
+    assert said.endswith(f"; the next lie {gaps[0]}, {gaps[1]} and {gaps[2]} lower.")
+    assert bm.ends_in_words(fit, shown=1).endswith(f"; the next lies {gaps[0]} lower.")
+
+
 def test_a_truth_beside_the_estimates(known):
     fit, _ = known
     table = bm.beside_truth(fit, TRUTH)

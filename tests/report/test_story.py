@@ -132,6 +132,7 @@ def test_centres_with_the_rows_they_answer_for():
     figure = drawn(dynamics.montage(fit, (2, 2), [1], 3))
     assert texts(figure)[2::3] == ["centre 1", *(f"row {i}" for i in rows[1])]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array().ravel(), fit.data.x[rows[1][0]])
+    assert drawn(dynamics.images(x[:2], (2, 2), ["a", "b"], black=9.0)).axes[0].images[0].get_clim() == (0.0, 9.0)
     assert any(t.startswith("component 1, 50 %") for t in texts(drawn(dynamics.portraits(fit, (2, 2)))))
 
 

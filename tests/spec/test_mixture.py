@@ -138,6 +138,20 @@ X = np.arange(6.0)[:, None]
 MODEL = bm.Mixture(bm.Gaussian(mean=bm.Normal(2, 3), var=bm.InverseGamma(2, 1)), 3)
 
 
+def test_bernoulli_rows_far_from_and_at_certainty():
+    """Sums of log p and log(1 - p) by SciPy, for many features, and where a probability is 0 or 1."""
+    rng = np.random.default_rng(1)
+    prob, family = rng.uniform(1e-12, 1 - 1e-12, (3, 784)), bm.Bernoulli()
+    x = (rng.random((5, 784)) < 0.3).astype(float)
+    by_hand = stats.bernoulli.logpmf(x[:, None], prob).sum(axis=2)
+    np.testing.assert_allclose(family.logpdf(x, prob), by_hand, rtol=1e-13)
+    prob[0, :2] = [0.0, 1.0]
+    x[:3, :2] = [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
+    found = family.logpdf(x, prob)
+    np.testing.assert_allclose(found, stats.bernoulli.logpmf(x[:, None], prob).sum(axis=2), rtol=1e-12)
+    assert np.isfinite(found[0, 0]) and (found[1:3, 0] == -np.inf).all()
+
+
 def test_responsibilities_by_bayes_theorem(davis):
     """w_k f_k(x_i) over their sum; a label that excludes a component leaves the other."""
     model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 2, weight=bm.Flat())
