@@ -164,6 +164,21 @@ def test_calibration_takes_one_or_both_probabilities():
     np.testing.assert_allclose(one, [[0.15, 0.5], [0.85, 0.5]])
 
 
+def test_portraits_of_probabilities_are_black_at_one():
+    x = (np.random.default_rng(1).random((40, 4)) < 0.4).astype(float)
+    fit = bm.fit_em(bm.Mixture(bm.Bernoulli(), 2), x, restarts=1, seed=1)
+    assert {ax.images[0].get_clim() for ax in drawn(dynamics.portraits(fit, (2, 2))).axes} == {(0.0, 1.0)}
+
+
+def test_a_hessian_that_was_not_taken_is_not_called_indefinite(galaxies, monkeypatch):
+    from bayesmix.report.words import census
+
+    model = bm.Mixture(bm.Gaussian(), 2)
+    assert census(bm.fit_em(model, galaxies, restarts=3, seed=1))["definite"].iloc[0] == "yes"
+    monkeypatch.setattr("bayesmix.em.modes.LARGEST_HESSIAN", 1)
+    assert set(census(bm.fit_em(model, galaxies, restarts=3, seed=1))["definite"]) == {"–"}
+
+
 def test_a_boundary_of_anything_with_probabilities(davis):
     """The boundary of a linear probability is its line: contours interpolate linearly."""
 
