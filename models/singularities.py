@@ -24,9 +24,10 @@ settings = {"engine": "em", "restarts": 200, "seed": 1}
 
 
 def spike(mixture, theta, sd):
-    """Log posterior with the first component moved onto row 0 and its sd set to this value."""
+    """Log posterior with the component that is nearest to row 0 moved onto it and its sd set to this value."""
     moved = {name: np.array(value) for name, value in theta.items()}
-    moved["mean"][0], moved["var"][0] = data.x[0], sd**2
+    k = np.abs(moved["mean"] - data.x[0]).argmin()
+    moved["mean"][k], moved["var"][k] = data.x[0], sd**2
     return sum(mixture.log_posterior(data, moved).values())
 
 
