@@ -10,7 +10,6 @@ from bayesmix.agreement import Certificate
 from bayesmix.data.data import Data
 from bayesmix.errors import InputError
 from bayesmix.spec.mixture import Mixture
-from bayesmix.spec.special import logsumexp
 from bayesmix.tree import derived_scalars, save, scalars, to_tree
 
 
@@ -171,8 +170,7 @@ class Fit:
         return self.mixture.log_label(self.data)
 
     def _responsibilities(self, theta, x, log_label=None):
-        joint = self.mixture.log_joint(x, theta, log_label)
-        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        return self.mixture.responsibilities(x, theta, log_label)
 
     @property
     def class_names(self):

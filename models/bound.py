@@ -17,10 +17,9 @@ import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "The bound"
-raw = bm.datasets.old_faithful()
-data = bm.Data((raw.x - raw.x.mean(axis=0)) / raw.x.std(axis=0), names=raw.names)
+data = bm.datasets.old_faithful().standardised()
 model = bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat()), 2, weight=bm.Flat())
-start = {"weight": np.array([0.5, 0.5]), "mean": np.array([[-1.1, 1], [1, -1.0]]), "cov": np.array([np.eye(2)] * 2)}
+start = {"weight": [0.5, 0.5], "mean": [[-1.1, 1], [1, -1]], "cov": [np.eye(2)] * 2}
 settings = {"engine": "em", "seed": 1, "em": {"start": start, "keep_trace": True}}
 
 
@@ -33,20 +32,16 @@ def story(em, mcmc, quick):
         "gap is the divergence of q from the posterior of z."
     )
     parts = "The two parts of the bound: expected log joint density (energy) and entropy of q, after every E-step."
-    return [
-        bm.section(
-            "The bound, half-step by half-step",
-            f"After an E-step the gap is at most {after_e['kl'].abs().max():.1g}; after an M-step it was up to "
-            f"{after_m['kl'].max():.3f}. The bound never falls but for rounding: its least rise over a half-step is "
-            f"{np.diff(frame['bound']).min():.1g}.",
-            f"Log likelihood by iteration: {first}, ... to {em.log_likelihood:.7f}.",
-            figures=[
-                (dynamics.staircase(bm.bound_trace(em)), stairs),
-                (dynamics.curves(after_e[["energy", "entropy"]], "nats"), parts),
-            ],
-            tables=[(frame.head(12), "The first half-steps.")],
-        )
-    ]
+    yield bm.section(
+        "The bound, half-step by half-step",
+        f"After an E-step the gap is at most {after_e['kl'].abs().max():.1g}; after an M-step it was up to "
+        f"{after_m['kl'].max():.3f}. The bound never falls but for rounding: its least rise over a half-step is "
+        f"{np.diff(frame['bound']).min():.1g}.",
+        f"Log likelihood by iteration: {first}, ... to {em.log_likelihood:.7f}.",
+        (dynamics.staircase(bm.bound_trace(em)), stairs),
+        (dynamics.curves(after_e[["energy", "entropy"]], "nats"), parts),
+        (frame.head(12), "The first half-steps."),
+    )
 
 
 if __name__ == "__main__":

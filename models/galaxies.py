@@ -12,6 +12,8 @@ alike and mean nothing, relabelled means are right. A prior that allows narrow c
 variances and Dirichlet(2, ..., 2) on the weights, has many optima; the best for K = 3 is -220.509474.
 """
 
+import numpy as np
+
 import bayesmix as bm
 
 title = "Galaxies"
@@ -36,37 +38,26 @@ def census(quick):
     return table.assign(**{"log posterior": table["log posterior"].map("{:.6f}".format)})
 
 
-def switching(em, mcmc):
-    """(verdicts, means raw and relabelled) of chains from the optimum, and of chains whose names are left to chance."""
-    free = bm.fit_mcmc(model, data, draws=1500, sampler="gibbs", start="prior", permutation_moves=True, seed=2)
-    lines, verdicts = {}, []
-    for name, fit in (("from the optimum", mcmc), ("from prior draws, names exchanged", free)):
-        verdicts.append(f"Chains {name}: verdict {bm.diagnose(fit, em).verdict}.")
-        for kind, mean in (("raw", fit.draws["mean"]), ("relabelled", fit.relabelled["mean"])):
-            lines[f"{name}: {kind}"] = {f"mean {k}": v for k, v in enumerate(sorted(mean.mean(axis=(0, 1)).ravel()))}
-    return verdicts, lines
-
-
 def story(em, mcmc, quick):
-    verdicts, lines = switching(em, mcmc)
-    here = em.modes[["log_posterior", "times_reached", "kind", "differs"]]
-    return [
-        bm.section(
-            "Labels that switch",
-            *verdicts,
-            "Averages over draws of each component's mean, sorted:",
-            tables=[(lines, "chains", "Only relabelled averages mean anything once labels switch.")],
-        ),
-        bm.section(
-            "The census, K by K",
-            "Distinct optima of the log posterior met by k-means++ starts, relabelled copies counted as one. What is "
-            "met depends on the starts: the census of this page's own fit began in tight clumps.",
-            tables=[
-                (census(quick), "How many optima are met, and how often the best; the verdict is on EM alone."),
-                (here, "K = 3, from tight clumps."),
-            ],
-        ),
-    ]
+    free = bm.fit_mcmc(model, data, draws=1500, sampler="gibbs", start="prior", permutation_moves=True, seed=2)
+    chains, means = {"from the optimum": mcmc, "from prior draws, names exchanged": free}, {}
+    for name, fit in chains.items():
+        for kind, draws in {"raw": fit.draws, "relabelled": fit.relabelled}.items():
+            mean = np.sort(draws["mean"].mean(axis=(0, 1)).ravel())
+            means[f"{name}: {kind}"] = {f"mean {k}": v for k, v in enumerate(mean)}
+    yield bm.section(
+        "Labels that switch",
+        *(f"Chains {name}: verdict {bm.diagnose(fit, em).verdict}." for name, fit in chains.items()),
+        "Averages over draws of each component's mean, sorted:",
+        (means, "chains", "Only relabelled averages mean anything once labels switch."),
+    )
+    yield bm.section(
+        "The census, K by K",
+        "Distinct optima of the log posterior met by k-means++ starts, relabelled copies counted as one. What is "
+        "met depends on the starts: the census of this page's own fit began in tight clumps.",
+        (census(quick), "How many optima are met, and how often the best; the verdict is on EM alone."),
+        (em.modes[["log_posterior", "times_reached", "kind", "differs"]], "K = 3, from tight clumps."),
+    )
 
 
 if __name__ == "__main__":

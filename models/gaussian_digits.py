@@ -9,6 +9,7 @@ What to look for: the centres look like digits in different hands; under each st
 responsibility. With 20 centres many optima are nearly as good.
 """
 
+import pandas as pd
 from sklearn.datasets import load_digits
 
 import bayesmix as bm
@@ -23,24 +24,19 @@ settings = {"engine": "em", "restarts": 10, "seed": 1, "em": {"max_iter": 100}}
 
 
 def story(em, mcmc, quick):
-    lines = {
-        k: {
-            "weight": em.best["weight"][k],
-            "rows": ", ".join(map(str, rows)),
-            "their digits": ", ".join(map(str, found.target[rows])),
-        }
-        for k, rows in enumerate(dynamics.exemplars(em))
-    }
+    rows = dynamics.exemplars(em)
+    table = pd.DataFrame({"weight": em.best["weight"]}).rename_axis("centre")
+    table["rows"] = [", ".join(map(str, five)) for five in rows]
+    table["their digits"] = [", ".join(map(str, found.target[five])) for five in rows]
     caption = "Left: the centre; right of it the five rows with the highest responsibility (the densest first)."
-    return [
-        bm.section(
-            "Twenty centres, each with its five most responsible images",
-            f"Log likelihood {em.log_likelihood:.2f} after at most 100 iterations; {len(em.runs)} restarts ended in "
-            f"{len(em.optima)} different optima.",
-            figures=[(dynamics.montage(em, (8, 8), half), caption) for half in (range(10), range(10, 20))],
-            tables=[(lines, "centre", "Row numbers count from 0.")],
-        )
-    ]
+    yield bm.section(
+        "Twenty centres, each with its five most responsible images",
+        f"Log likelihood {em.log_likelihood:.2f} after at most 100 iterations.",
+        bm.ends_in_words(em),
+        (dynamics.montage(em, (8, 8), range(10)), caption),
+        (dynamics.montage(em, (8, 8), range(10, 20)), caption),
+        (table, "Row numbers count from 0."),
+    )
 
 
 if __name__ == "__main__":

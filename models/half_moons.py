@@ -9,7 +9,6 @@ What to look for: one Gaussian per class bends the boundary a little, logistic r
 Gaussians per class follow the moons.
 """
 
-import numpy as np
 from sklearn.datasets import make_moons
 from sklearn.linear_model import LogisticRegression
 
@@ -17,9 +16,8 @@ import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "Half moons"
-names = np.array(["upper", "lower"])
 x, side = make_moons(600, noise=0.2, random_state=4)
-data = bm.Data(x, label=names[side], names=("x", "y"))
+data = bm.Data(x, label=1 - side, names=("x", "y"), classes=("lower", "upper"))
 family = bm.MvGaussian()
 model = bm.Mixture(family, 6, classes=[0, 0, 0, 1, 1, 1])
 settings = {"engine": "em", "restarts": 50, "seed": 1}
@@ -32,27 +30,15 @@ def story(em, mcmc, quick):
         "logistic regression": LogisticRegression(C=1e6).fit(data.x, data.label),
     }
     new, truth = make_moons(5000, noise=0.2, random_state=5)
-    right = {
-        name: np.mean(np.array(data.classes)[c.predict_proba(new).argmax(axis=1)] == names[truth])
-        for name, c in classifiers.items()
-    }
-    return [
-        bm.section(
-            "Three classifiers",
-            f"On new rows three Gaussians per class are right in {right['three Gaussians per class']:.1%}, logistic "
-            f"regression in {right['logistic regression']:.1%}.",
-            figures=[
-                (dynamics.regions(data, classifiers), "Where each classifier gives both classes the same probability.")
-            ],
-            tables=[
-                (
-                    {name: {"accuracy on 5000 new rows": share} for name, share in right.items()},
-                    "classifier",
-                    "Share of new rows classified right.",
-                )
-            ],
-        )
-    ]
+    scores = bm.scores({name: one.predict_proba(new) for name, one in classifiers.items()}, 1 - truth)
+    right = scores["accuracy"]
+    yield bm.section(
+        "Three classifiers",
+        f"On new rows three Gaussians per class are right in {right['three Gaussians per class']:.1%}, logistic "
+        f"regression in {right['logistic regression']:.1%}.",
+        (dynamics.regions(data, classifiers), "Where each classifier gives both classes the same probability."),
+        (scores, "Share of 5000 new rows classified right, and mean log probability of their true class."),
+    )
 
 
 if __name__ == "__main__":

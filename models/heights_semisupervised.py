@@ -11,22 +11,12 @@ What to look for: twenty labels are enough to name the groups; the other 180 row
 table adds the labels a few at a time: the first ones narrow the posterior most.
 """
 
-import numpy as np
-
 import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "Heights, semi-supervised"
 heights = bm.datasets.davis("height")
-
-
-def labelled(count):
-    """The heights with the labels of the first `count` rows."""
-    label = np.where(np.arange(heights.n) < count, np.array(heights.classes)[heights.label], "")
-    return bm.Data(heights.x, label=label if count else None, names=heights.names)
-
-
-data = labelled(20)
+data = heights.keep_labels(slice(20))
 model = bm.Mixture(
     bm.Gaussian(mean=bm.Normal([[165], [178]], 20), sd=bm.Uniform(0, 100)),
     2,
@@ -41,24 +31,18 @@ def story(em, mcmc, quick):
     sizes = {c: {"draws": d} for c, d in draws.items()}
     sizes = {c: {"draws": 100, "tune": 100, "chains": 2} for c in (0, 20, 200)} if quick else sizes
     chains = {"sampler": "gibbs", "start": "prior", "seed": 1}
-    fits = {c: bm.fit_mcmc(model, labelled(c), **chains, **size) for c, size in sizes.items()}
+    fits = {c: bm.fit_mcmc(model, heights.keep_labels(slice(c)), **chains, **size) for c, size in sizes.items()}
     table = bm.side_by_side(fits, "least ESS", "spreads", by="labels")
     centres = table[["mean[0, height]", "mean[1, height]"]]
     none, twenty, every = (" and ".join(f"{sd:.2f}" for sd in centres.loc[c]) for c in (0, 20, 200))
-    return [
-        bm.section(
-            "What each label adds",
-            f"Without labels the centres are known to {none} cm, with 20 to {twenty}, with all 200 to {every} "
-            "(posterior standard deviations).",
-            figures=[
-                (
-                    dynamics.curves(table.filter(regex="mean|sd"), "posterior sd (cm)", "labelled rows"),
-                    "All 200 heights are used every time; only the number of labels changes.",
-                )
-            ],
-            tables=[(table, "Posterior standard deviations by the number of labels, and the smallest bulk ESS.")],
-        )
-    ]
+    curves = dynamics.curves(table.filter(regex="mean|sd"), "posterior sd (cm)", "labelled rows")
+    yield bm.section(
+        "What each label adds",
+        f"Without labels the centres are known to {none} cm, with 20 to {twenty}, with all 200 to {every} "
+        "(posterior standard deviations).",
+        (curves, "All 200 heights are used every time; only the number of labels changes."),
+        (table, "Posterior standard deviations by the number of labels, and the smallest bulk ESS."),
+    )
 
 
 if __name__ == "__main__":

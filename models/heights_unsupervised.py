@@ -13,8 +13,7 @@ What to look for: without labels the same order and floor identify the groups, b
 import bayesmix as bm
 
 title = "Heights, unsupervised"
-heights = bm.datasets.davis("height")
-data = bm.Data(heights.x, names=heights.names)
+data = bm.datasets.davis("height").keep_labels([])
 model = bm.Mixture(
     bm.Gaussian(mean=bm.Normal([[165], [178]], 20), sd=bm.Uniform(0, 100)),
     2,
@@ -33,14 +32,12 @@ def story(em, mcmc, quick):
         same = bm.Mixture(model.family, 2, weight=model.weight, constraints=walls)
         fits[way] = bm.fit_mcmc(same, data, start=start, chains=len(start), seed=1, **options)
     table = bm.side_by_side(fits, "divergent draws", "least ESS", "estimates", by="enforce")
-    return [
-        bm.section(
-            "Three ways to enforce the order and the floor",
-            "A transform and a hard potential are the same posterior; the soft walls are another one. Only the "
-            "potential puts walls in NUTS's way, and its divergences say so.",
-            tables=[(table, "Posterior means, the share of draws that diverged, and the smallest bulk ESS.")],
-        )
-    ]
+    yield bm.section(
+        "Three ways to enforce the order and the floor",
+        "A transform and a hard potential are the same posterior; the soft walls are another one. Only the "
+        "potential puts walls in NUTS's way, and its divergences say so.",
+        (table, "Posterior means, the share of draws that diverged, and the smallest bulk ESS."),
+    )
 
 
 if __name__ == "__main__":

@@ -20,46 +20,38 @@ import bayesmix as bm
 from bayesmix.report import dynamics
 
 title = "k-means on Old Faithful"
-raw = bm.datasets.old_faithful()
-data = bm.Data((raw.x - raw.x.mean(axis=0)) / raw.x.std(axis=0), names=raw.names)
+data = bm.datasets.old_faithful().standardised()
 sphere = bm.Gaussian(mean=bm.Flat(), var=bm.Fixed(1.0), isotropic=True, shared=True)
 model = bm.Mixture(sphere, 2, weight=bm.Fixed([0.5, 0.5]))
-start = {"weight": np.array([0.5, 0.5]), "mean": np.array([[-1, 1], [1, -1.1]]), "var": np.array([[1.0]])}
-settings = {"engine": "em", "seed": 1, "em": {"stiffness": math.inf, "start": start, "keep_trace": True}}
+centres = np.array([[-1, 1], [1, -1.1]])
+settings = {"engine": "em", "seed": 1, "em": {"stiffness": math.inf, "start": {"mean": centres}, "keep_trace": True}}
 
 
 def story(em, mcmc, quick):
-    options = {"start": "rows", "restarts": 50 if quick else 1000, "seed": 1, "keep_trace": True}
-    many = bm.fit_em(model, data, stiffness=math.inf, **options)
-    theirs = KMeans(2, n_init=1, init=start["mean"], algorithm="lloyd").fit(data.x)
+    theirs = KMeans(2, n_init=1, init=centres, algorithm="lloyd").fit(data.x)
     ends = {"bayesmix": (em.predict(), em.distortion), "scikit-learn": (theirs.labels_, theirs.inertia_ / data.n)}
     lines = {
         program: {"rows 0": (z == 0).sum(), "rows 1": (z == 1).sum(), "distortion": f"{distance:.7f}"}
         for program, (z, distance) in ends.items()
     }
     more, fewer = sorted(np.bincount(em.predict()), reverse=True)
-    return [
-        bm.section(
-            "The climb, step by step",
-            f"From the centres (-1, 1) and (1, -1.1): clusters of {more} and {fewer} rows, mean squared distance "
-            f"{em.distortion:.7f}.",
-            figures=[
-                (dynamics.climb(em, bisectors=True), "Rows by the nearer centre; on the line both are equally far."),
-                (dynamics.trajectories(em), "The ways of the two centres."),
-                (dynamics.distortion(em), "The distance never rises, and the climb ends when no centre moves."),
-            ],
-            tables=[(lines, "program", "The same start in both programs.")],
-        ),
-        bm.section(
-            f"Where {len(many.runs)} random starts end",
-            f"{len(many.runs)} starts at random pairs of rows ended in {len(many.optima)} attractor(s), relabelled "
-            "copies counted as one.",
-            figures=[
-                (dynamics.trajectories(many), "Ways of the centres (of 200 starts); a colour for each attractor.")
-            ],
-            tables=[(many.modes[["objective", "times_reached", "differs"]], "The attractors.")],
-        ),
-    ]
+    yield bm.section(
+        "The climb, step by step",
+        f"From the centres (-1, 1) and (1, -1.1): clusters of {more} and {fewer} rows, mean squared distance "
+        f"{em.distortion:.7f}.",
+        (dynamics.climb(em, bisectors=True), "Rows by the nearer centre; on the line both are equally far."),
+        (dynamics.trajectories(em), "The ways of the two centres."),
+        (dynamics.distortion(em), "The distance never rises, and the climb ends when no centre moves."),
+        (lines, "program", "The same start in both programs."),
+    )
+    many = bm.kmeans(data, 2, start="rows", restarts=50 if quick else 1000, seed=1, keep_trace=True)
+    yield bm.section(
+        f"Where {len(many.runs)} random starts end",
+        f"{len(many.runs)} starts at random pairs of rows ended in {len(many.optima)} attractor(s), relabelled "
+        "copies counted as one.",
+        (dynamics.trajectories(many), "Ways of the centres (of at most 200 starts); a colour for each attractor."),
+        (many.modes[["objective", "times_reached", "differs"]], "The attractors."),
+    )
 
 
 if __name__ == "__main__":

@@ -32,48 +32,42 @@ cases = {
 }
 
 
-def shapes(points, truth, options):
-    """(figure, shares of rows in their own cluster) of k-means, soft k-means and the full mixture."""
-    fits = {"k-means": bm.kmeans(points, 3, **options)}
-    fits |= {f"soft, β = {beta:g}": bm.kmeans(points, 3, beta=beta, **options) for beta in (0.3, 1, 3)}
-    fits["mixture"] = bm.fit_em(bm.Mixture(bm.MvGaussian(), 3), points, **options)
-    tints = {which: bm.matched(fit, truth) for which, fit in fits.items()}
-    shares = {which: np.mean(tint.argmax(axis=1) == truth) for which, tint in tints.items()}
-    del tints["soft, β = 0.3"], tints["soft, β = 3"]  # too many for one picture
-    return dynamics.panels(bm.Data(points), {"truth": np.eye(3)[truth]} | tints), shares
-
-
 def story(em, mcmc, quick):
-    options = {"restarts": 5 if quick else 50, "seed": 1}
     one = bm.fit_em(model, data, stiffness=math.inf, start=em.start_of(0), keep_trace=True)
     stranded = bm.kmeans(data, 6, start=np.vstack([data[:5], [30.0, 30.0]]))
     rows, far = (stranded.predict() == 5).sum(), tuple(map(round, stranded.best["mean"][5]))
+    yield bm.section(
+        "Six centres on three clusters",
+        f"{len(em.runs)} starts near the mean ended in {len(em.optima)} truly different optima, renamings aside.",
+        "The mean squared distance is a Lyapunov function: it falls at every half-step, so k-means must stop.",
+        f"A centre that begins at (30, 30) gets {rows} rows and stays at {far}: no 1e-5 is needed to divide by.",
+        (dynamics.panels(em.data, {"clusters": z, "six centres": em.predict()}), "The best of the starts."),
+        (dynamics.distortion(one), "The climb to it."),
+        (em.modes[["objective", "times_reached", "differs"]].head(10), "The best optima."),
+    )
+    options = {"restarts": 5 if quick else 50, "seed": 1}
     soft = {beta: bm.kmeans(data, 6, beta=beta, start="jitter", **options) for beta in (0.02, 0.1, 0.3, 1, 3, 10)}
     sweep = bm.side_by_side(soft, "optima met", "log likelihood", by="beta")
     sweep.insert(0, "distinct centres", [len(np.unique(fit.best["mean"].round(2), axis=0)) for fit in soft.values()])
-    figures, shares = zip(*(shapes(*case, options) for case in cases.values()), strict=True)
-    six = dynamics.panels(em.data, {"clusters": np.eye(3)[z], "six centres": np.eye(6)[em.predict()]})
-    return [
-        bm.section(
-            "Six centres on three clusters",
-            f"{len(em.runs)} starts near the mean ended in {len(em.optima)} truly different optima, renamings aside.",
-            "The mean squared distance is a Lyapunov function: it falls at every half-step, so k-means must stop.",
-            f"A centre that begins at (30, 30) gets {rows} rows and stays at {far}: no 1e-5 is needed to divide by.",
-            figures=[(six, "The best of the starts."), (dynamics.distortion(one), "The climb to it.")],
-            tables=[(em.modes[["objective", "times_reached", "differs"]].head(10), "The best optima.")],
-        ),
-        bm.section(
-            "Soft k-means over a range of stiffness",
-            "At small beta all centres coincide; as beta grows they split, one after the other (so does annealing).",
-            tables=[(sweep, "Six centres, soft assignments.")],
-        ),
-        bm.section(
-            "Shapes and sizes",
-            "A linear map or unequal sizes lead k-means astray, whatever its stiffness, and the full mixture not.",
-            figures=zip(figures, cases, strict=True),
-            tables=[(dict(zip(cases, shares, strict=True)), "data", "Share of rows in their own cluster.")],
-        ),
-    ]
+    yield bm.section(
+        "Soft k-means over a range of stiffness",
+        "At small beta all centres coincide; as beta grows they split, one after the other (so does annealing).",
+        (sweep, "Six centres, soft assignments."),
+    )
+    figures, shares = [], {}
+    for what, (points, truth) in cases.items():
+        fits = {"k-means": bm.kmeans(points, 3, **options)}
+        fits |= {f"soft, β = {beta:g}": bm.kmeans(points, 3, beta=beta, **options) for beta in (0.3, 1, 3)}
+        fits["mixture"] = bm.fit_em(bm.Mixture(bm.MvGaussian(), 3), points, **options)
+        found = {which: bm.matched(fit, truth) for which, fit in fits.items()}
+        figures.append((dynamics.panels(bm.Data(points), {"truth": truth} | found), what))
+        shares[what] = bm.scores(found, truth)["accuracy"]
+    yield bm.section(
+        "Shapes and sizes",
+        "A linear map or unequal sizes lead k-means astray, whatever its stiffness, and the full mixture not.",
+        *figures,
+        (shares, "data", "Share of rows in their own cluster."),
+    )
 
 
 if __name__ == "__main__":

@@ -28,48 +28,32 @@ classifiers = {
 
 def with_children(em, people):
     """The classes' probabilities of people once a third class is added by hand; the other two keep their parameters."""
-    theta = {
-        "weight": np.append(0.9 * em.best["weight"], 0.1),
-        "mean": np.vstack([em.best["mean"], [35.0, 140.0]]),
-        "cov": em.best["cov"],
-    }
-    joint = bm.Mixture(model.family, 3, weight=bm.Flat()).log_joint(people, theta)
-    return np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+    weight, mean = np.append(0.9 * em.best["weight"], 0.1), np.vstack([em.best["mean"], [35.0, 140.0]])
+    three = bm.Mixture(model.family, 3, weight=bm.Flat())
+    return three.responsibilities(people, {"weight": weight, "mean": mean, "cov": em.best["cov"]})
 
 
 def story(em, mcmc, quick):
     boundaries = dynamics.regions(data, {name: fit(data) for name, fit in classifiers.items()})
-    proba = {name: bm.out_of_fold(fit, data)[:, 1] for name, fit in classifiers.items()}
-    scores = {
-        name: {
-            "accuracy": np.mean((p > 0.5) == data.label),
-            "mean log score": np.mean(np.log(np.where(data.label == 1, p, 1 - p))),
-        }
-        for name, p in proba.items()
-    }
+    proba = {name: bm.out_of_fold(fit, data) for name, fit in classifiers.items()}
+    scores = bm.scores(proba, data.label)
+    shares = ", ".join(f"{name} {share:.3f}" for name, share in scores["accuracy"].items())
+    yield bm.section(
+        "The boundary, and logistic regression",
+        f"Ten-fold accuracy: {shares}.",
+        (boundaries, "Where each classifier gives both classes the same probability."),
+        (dynamics.calibration(data.label, proba), "Calibration over ten folds; bars are one standard error."),
+        (scores, "Ten-fold cross-validation."),
+    )
     people = pd.DataFrame([[60, 165], [60, np.nan], [np.nan, 165], [np.nan, np.nan]], columns=data.names)
     people["p(M)"] = em.predict_proba(people.to_numpy())[:, 1]
     added = with_children(em, np.array([[33.0, 138.0], [60.0, 165.0]]))
     added = pd.DataFrame(added, columns=["F", "M", "child"], index=["33 kg, 138 cm", "60 kg, 165 cm"])
-    return [
-        bm.section(
-            "The boundary, and logistic regression",
-            f"Ten-fold accuracy: mixture {scores['mixture']['accuracy']:.3f}, logistic regression "
-            f"{scores['logistic regression']['accuracy']:.3f}.",
-            figures=[
-                (boundaries, "Where each classifier gives both classes the same probability."),
-                (dynamics.calibration(data.label, proba), "Calibration over ten folds; bars are one standard error."),
-            ],
-            tables=[(scores, "classifier", "Ten-fold cross-validation.")],
-        ),
-        bm.section(
-            "What only the generative model can do",
-            tables=[
-                (people.rename_axis("person"), "What is unknown is summed out; with nothing known the share remains."),
-                (added.rename_axis("person"), "A third class added without refitting the other two."),
-            ],
-        ),
-    ]
+    yield bm.section(
+        "What only the generative model can do",
+        (people.rename_axis("person"), "What is unknown is summed out; with nothing known the share remains."),
+        (added.rename_axis("person"), "A third class added without refitting the other two."),
+    )
 
 
 if __name__ == "__main__":

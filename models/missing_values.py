@@ -44,31 +44,24 @@ def lecture(steps):
 def story(em, mcmc, quick):
     exact = bm.fit_em(flat, data, restarts=1, seed=1)
     shortcut = bm.fit_em(flat, data, restarts=1, seed=1, impute="mean")
-    loop, ends = lecture(1000), {'impute="mean"': shortcut, "exact EM": exact, "posterior mean": mcmc}
-    ends = pd.DataFrame({name: fit.summary().iloc[:, 0][MOMENTS] for name, fit in ends.items()}).T
+    fits, loop = {'impute="mean"': shortcut, "exact EM": exact, "posterior mean": mcmc}, lecture(1000)
+    ends = bm.side_by_side(fits, *MOMENTS, by="method")
     ends.loc["posterior sd"] = mcmc.summary()["sd"]
     ends.columns = loop.columns
     ends.loc["the lecture's loop, 20 steps"], ends.loc["its limit"] = loop.iloc[19], loop.iloc[-1]
-    spread = np.diag(np.nanvar(data.x, axis=0))
-    apart = {"weight": np.ones(1), "mean": np.nanmean(data.x, axis=0)[None], "cov": spread[None]}
+    apart = {"weight": [1.0], "mean": [np.nanmean(table, axis=0)], "cov": [np.diag(np.nanvar(table, axis=0))]}
     climb = bm.fit_em(flat, data, start=apart)
     gap = np.isnan(data.x[:, 1]).astype(int)
-    filled = dynamics.panels(bm.Data(exact.impute(), names=data.names), {"gaps filled by their means": np.eye(2)[gap]})
-    return [
-        bm.section(
-            "The shortcut, and exact EM",
-            f"Exact EM reaches log likelihood {exact.log_likelihood:.6f}; it never falls. The loop understates s2 and "
-            "overstates rho, because the values it puts into the gaps have no spread of their own.",
-            figures=[
-                (filled, "Blue: observed; orange: filled in by E[y | x]."),
-                (dynamics.ascent({"exact EM": climb}, below=True), "Exact EM, from independent columns."),
-            ],
-            tables=[
-                (ends.rename_axis("method").map("{:.6f}".format), "Where each method ends."),
-                (loop.head(20).map("{:.6f}".format), "The lecture's table."),
-            ],
-        )
-    ]
+    filled = dynamics.panels(bm.Data(exact.impute(), names=data.names), {"gaps filled by their means": gap})
+    yield bm.section(
+        "The shortcut, and exact EM",
+        f"Exact EM reaches log likelihood {exact.log_likelihood:.6f}; it never falls. The loop understates s2 and "
+        "overstates rho, because the values it puts into the gaps have no spread of their own.",
+        (filled, "Blue: observed; orange: filled in by E[y | x]."),
+        (dynamics.ascent({"exact EM": climb}, below=True), "Exact EM, from independent columns."),
+        (ends.map("{:.6f}".format), "Where each method ends."),
+        (loop.head(20).map("{:.6f}".format), "The lecture's table."),
+    )
 
 
 if __name__ == "__main__":

@@ -33,14 +33,15 @@ settings = {"restarts": 50, "draws": 1000, "tune": 500, "chains": 4, "seed": 1}
 def story(em, mcmc, quick):
     """EM step by step from a poor start: two wide, equal components in the middle of the data."""
     mean = data.x.mean(axis=0) + np.array([[-0.3, 3], [0.3, -3]])
-    start = {"weight": np.array([0.5, 0.5]), "mean": mean, "cov": np.stack([np.diag(data.x.var(axis=0))] * 2)}
+    start = {"weight": [0.5, 0.5], "mean": mean, "cov": [np.diag(data.x.var(axis=0))] * 2}
     one = bm.fit_em(model, data, start=start, keep_trace=True, seed=1)
-    steps = (
-        f"From two wide components in the middle of the data EM needs {one.runs[0].iterations} steps to the optimum, "
-        f"log posterior {one.log_posterior:.4f}."
-    )
     caption = "Rows in the mixed colour of their probabilities; each ellipse holds 90 % of its component."
-    return [bm.section("EM, step by step", steps, slides=[(dynamics.frames(one), "Step of EM", caption)])]
+    yield bm.section(
+        "EM, step by step",
+        f"From two wide components in the middle of the data EM needs {one.runs[0].iterations} steps to the optimum, "
+        f"log posterior {one.log_posterior:.4f}.",
+        (dynamics.frames(one), "Step of EM", caption),
+    )
 
 
 if __name__ == "__main__":

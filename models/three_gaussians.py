@@ -25,35 +25,32 @@ model = bm.Mixture(bm.MvGaussian(mean=bm.Flat(), cov=bm.Flat()), 3, weight=bm.Fl
 turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
 axes = np.array([[0.2, 0.05], [0.05, 0.2], [0.2, 0.05]]) ** 2
 truth = {
-    "weight": np.array([0.5, 0.3, 0.2]),
-    "mean": np.array([[0.25, 0.45], [0.5, 0.5], [0.8, 0.6]]),
+    "weight": [0.5, 0.3, 0.2],
+    "mean": [[0.25, 0.45], [0.5, 0.5], [0.8, 0.6]],
     "cov": np.einsum("ki,mk,kj->mij", turn, axes, turn),
 }
 settings = {"engine": "em", "restarts": 50, "seed": 1}
 
 
 def story(em, mcmc, quick):
-    climb, many = bm.fit_em(model, data, start=truth), 3 if quick else 30
-    tints = {"with z known": np.eye(3)[z], "as observed": None, "by responsibility": climb.predict_proba()}
+    climb = bm.fit_em(model, data, start=truth)
+    tints = {"with z known": z, "as observed": None, "by responsibility": climb.predict_proba()}
+    yield bm.section(
+        "Drawn, seen, inferred",
+        f"Log likelihood at the true parameters {model.log_posterior(data, truth)['x']:.6f}; EM from there ends at "
+        f"{climb.log_likelihood:.6f}.",
+        (dynamics.panels(data, tints), "What was drawn, what is seen, what EM infers from it (starting at the truth)."),
+    )
     sizes = {K: bm.Mixture(model.family, K, weight=bm.Flat()) for K in range(1, 7)}
-    fits = {K: bm.fit_em(size, data, restarts=many, seed=K) for K, size in sizes.items()}
+    fits = {K: bm.fit_em(size, data, restarts=3 if quick else 30, seed=K) for K, size in sizes.items()}
     frame = bm.side_by_side(fits, "log likelihood", "parameters", "BIC", "ICL", by="components")
-    caption = "What was drawn, what is seen, what EM infers from it (starting at the truth)."
-    return [
-        bm.section(
-            "Drawn, seen, inferred",
-            f"Log likelihood at the true parameters {model.log_posterior(data, truth)['x']:.6f}; EM from there ends at "
-            f"{climb.log_likelihood:.6f}.",
-            figures=[(dynamics.panels(data, tints), caption)],
-        ),
-        bm.section(
-            "One to six components",
-            f"BIC is smallest at K = {frame['BIC'].idxmin()}, ICL at K = {frame['ICL'].idxmin()}; the data were drawn "
-            "with K = 3.",
-            figures=[(dynamics.curves(frame[["BIC", "ICL"]], "smaller is better"), "Two criteria.")],
-            tables=[(frame, "The best of the restarts for each number of components.")],
-        ),
-    ]
+    yield bm.section(
+        "One to six components",
+        f"BIC is smallest at K = {frame['BIC'].idxmin()}, ICL at K = {frame['ICL'].idxmin()}; the data were drawn "
+        "with K = 3.",
+        (dynamics.curves(frame[["BIC", "ICL"]], "smaller is better"), "Two criteria."),
+        (frame, "The best of the restarts for each number of components."),
+    )
 
 
 if __name__ == "__main__":

@@ -21,20 +21,16 @@ data = bm.Data(np.where(z, rng.normal(5, 0.6, 1000), rng.normal(2, 0.6, 1000)), 
 model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 2, weight=bm.Flat())
 settings = {"engine": "em", "restarts": 50, "seed": 1}
 starts = {
-    "A": {"weight": [0.46, 0.54], "mean": [[-4.85], [5.51]], "sd": [[2.03], [3.59]]},
-    "B": {"weight": [0.42, 0.58], "mean": [[11.1], [-4.48]], "sd": [[4.31], [0.96]]},
+    "A": {"weight": [0.46, 0.54], "mean": [-4.85, 5.51], "sd": [2.03, 3.59]},
+    "B": {"weight": [0.42, 0.58], "mean": [11.1, -4.48], "sd": [4.31, 0.96]},
 }
-truth = {
-    "weight": np.array([0.4, 0.2, 0.4]),
-    "mean": np.array([[2.0], [5], [10]]),
-    "sd": np.array([[0.6], [0.8], [0.5]]),
-}
+truth = {"weight": [0.4, 0.2, 0.4], "mean": np.array([2.0, 5.0, 10.0]), "sd": np.array([0.6, 0.8, 0.5])}
 
 
 def three_components():
     """10 000 rows of three components, fitted from random starts."""
     k = np.random.default_rng(5).choice(3, size=10_000, p=truth["weight"])
-    rows = np.random.default_rng(6).normal(truth["mean"][k, 0], truth["sd"][k, 0])
+    rows = np.random.default_rng(6).normal(truth["mean"][k], truth["sd"][k])
     three = bm.Mixture(model.family, 3, weight=bm.Flat(), constraints=bm.Order("mean"))
     return bm.fit_em(three, bm.Data(rows, names=("x",)), restarts=20, seed=1)
 
@@ -43,30 +39,22 @@ def story(em, mcmc, quick):
     fits = {f"start {name}": bm.fit_em(model, data, start=s, keep_trace=True) for name, s in starts.items()}
     a, b = fits.values()
     exchanged = "" if np.allclose(a.best["mean"], b.best["mean"][::-1], atol=1e-4) else "not "
+    caption = "The rows in the mixed colour of their shares."
+    yield bm.section(
+        "Two starts, one optimum",
+        f"The two ends differ by {abs(a.log_likelihood - b.log_likelihood):.1g} in log likelihood and "
+        f"{exchanged}by an exchange of the labels; {len(em.runs)} random starts ended in {len(em.optima)} optimum "
+        "(relabelled copies counted as one).",
+        *((dynamics.frames(fit, most=12), f"Step of EM from {name}", caption) for name, fit in fits.items()),
+        (dynamics.ascent(fits, below=True), "Two ways to one height."),
+        (bm.side_by_side(fits, "log likelihood", "iterations", "estimates"), "Where the two starts end."),
+    )
     found = bm.beside_truth(three_components(), truth)
-    return [
-        bm.section(
-            "Two starts, one optimum",
-            f"The two ends differ by {abs(a.log_likelihood - b.log_likelihood):.1g} in log likelihood and "
-            f"{exchanged}by an exchange of the labels; {len(em.runs)} random starts ended in {len(em.optima)} optimum "
-            "(relabelled copies counted as one).",
-            slides=[
-                (
-                    dynamics.frames(fit, most=12),
-                    f"Step of EM from {name}",
-                    "The rows in the mixed colour of their shares.",
-                )
-                for name, fit in fits.items()
-            ],
-            figures=[(dynamics.ascent(fits, below=True), "Two ways to one height.")],
-            tables=[(bm.side_by_side(fits, "log likelihood", "iterations", "estimates"), "Where the two starts end.")],
-        ),
-        bm.section(
-            "Three components, 10 000 rows",
-            f"Largest |z| against the truth: {found['z'].abs().max():.2f}.",
-            tables=[(found, "Maximum likelihood, standard errors, and the truth.")],
-        ),
-    ]
+    yield bm.section(
+        "Three components, 10 000 rows",
+        f"Largest |z| against the truth: {found['z'].abs().max():.2f}.",
+        (found, "Maximum likelihood, standard errors, and the truth."),
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ The responsibilities are shown as red, green and blue.
 """
 
 import numpy as np
+import pandas as pd
 
 import bayesmix as bm
 from bayesmix.report import dynamics
@@ -23,47 +24,35 @@ centres = 2.0 * np.array([[-1.0, 1.0], [1.0, -1.0], [2.0, 2.0]])
 x = np.stack([centres[rng.choice(3)] + rng.randn(2) for _ in range(300)])
 data = bm.Data(x, names=("x", "y"))
 model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Fixed(1.0), isotropic=True, shared=True), 3, weight=bm.Flat())
-start = {
-    "weight": np.full(3, 1 / 3),
-    "mean": x.mean(axis=0) + 0.01 * x.std(axis=0) * rng.randn(2, 3).T,
-    "var": np.array([[1.0]]),
-}
+start = {"weight": np.full(3, 1 / 3), "mean": x.mean(axis=0) + 0.01 * x.std(axis=0) * rng.randn(2, 3).T}
 settings = {"engine": "em", "seed": 1, "em": {"start": start, "keep_trace": True, "tol": 1e-10}}
 
 
-def climb(steps, extra):
+def notes_climb(steps, extra):
     """Log likelihoods of `steps` iterations whose M-step divides by (extra + sum of responsibilities)."""
-    w, mean, trace = start["weight"], start["mean"], []
+    theta, trace = {**start, "var": np.ones((1, 1))}, []
     for _ in range(steps):
-        joint = np.log(w) - np.log(2 * np.pi) - 0.5 * ((x[:, None] - mean) ** 2).sum(axis=2)
-        top = joint.max(axis=1, keepdims=True)
-        row = top[:, 0] + np.log(np.exp(joint - top).sum(axis=1))
-        q = np.exp(joint - row[:, None])
-        trace.append(row.sum())
-        w, mean = q.sum(axis=0) / len(x), (q.T @ x) / (extra + q.sum(axis=0))[:, None]
-    return np.array(trace)
+        trace.append(model.log_posterior(data, theta)["x"])
+        q = model.responsibilities(x, theta)
+        total = q.sum(axis=0)
+        theta = {**theta, "weight": total / len(x), "mean": (q.T @ x) / (extra + total)[:, None]}
+    return trace
 
 
 def story(em, mcmc, quick):
-    exact, notes = em.runs[0].trace[:, 1], climb(5, 1e-5)
-    lines = {
-        i: {"the notes' M-step (1e-5)": f"{notes[i]:.10f}", "exact EM": f"{exact[i]:.10f}"} for i in range(len(notes))
-    }
+    exact, notes = em.runs[0].trace[:, 1], notes_climb(5, 1e-5)
+    lines = pd.DataFrame({"the notes' M-step (1e-5)": notes, "exact EM": exact[:5]}).rename_axis("iteration")
     mixed = dynamics.panels(data, {"responsibilities as red, green and blue": em.predict_proba()}, rgb=True)
-    return [
-        bm.section(
-            "The printed trace, and exact EM",
-            f"The notes' step gives {', '.join(f'{v:.4f}' for v in notes)}. Exact EM converges to "
-            f"{em.log_likelihood:.10f} in {int(np.argmax(np.diff(exact) < 1e-10)) + 1} iterations. "
-            "The 1e-5 is a prior in disguise: it pulls every mean towards zero.",
-            figures=[
-                (dynamics.climb(em), "The climb from three nearly equal centres."),
-                (mixed, "Each row's colour mixes red, green and blue in the proportions of its responsibilities."),
-                (dynamics.ascent(em), "The log likelihood never falls."),
-            ],
-            tables=[(lines, "iteration", "Log likelihood, iteration by iteration.")],
-        )
-    ]
+    yield bm.section(
+        "The printed trace, and exact EM",
+        f"The notes' step gives {', '.join(f'{v:.4f}' for v in notes)}. Exact EM converges to "
+        f"{em.log_likelihood:.10f} in {int(np.argmax(np.diff(exact) < 1e-10)) + 1} iterations. "
+        "The 1e-5 is a prior in disguise: it pulls every mean towards zero.",
+        (dynamics.climb(em), "The climb from three nearly equal centres."),
+        (mixed, "Each row's colour mixes red, green and blue in the proportions of its responsibilities."),
+        (dynamics.ascent(em), "The log likelihood never falls."),
+        (lines.map("{:.10f}".format), "Log likelihood, iteration by iteration."),
+    )
 
 
 if __name__ == "__main__":

@@ -49,14 +49,12 @@ def story(em, mcmc, quick):
         low, high = np.quantile(fit.draws["weight"][..., 0], [0.05, 0.95])
         text.append(f"Posterior of the inflation, {name}: 90 % between {low:.3f} and {high:.3f}.")
     below = "bars that hang below the line are values that the model expects too rarely."
-    return [
-        bm.section(
-            "Articles, and horse kicks as the negative control",
-            *text,
-            figures=[(figure, f"{name[0].upper()}{name[1:]}: {below}") for name, (figure, _) in found.items()],
-            tables=[({name: line for name, (_, line) in found.items()}, "data", "Maximum likelihood.")],
-        )
-    ]
+    yield bm.section(
+        "Articles, and horse kicks as the negative control",
+        *text,
+        *((figure, f"{name.capitalize()}: {below}") for name, (figure, _) in found.items()),
+        ({name: line for name, (_, line) in found.items()}, "data", "Maximum likelihood."),
+    )
 
 
 if __name__ == "__main__":

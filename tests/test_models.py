@@ -21,7 +21,7 @@ SAYS = {  # what must stand in the story of each page
     "bernoulli_digits": ["92.7% of the rows have their component's digit", "digits without a component"],
     "bound": ["-1031.3013368", "-543.8506463", "-543.4471518", "-543.2182528", "-385.4606956"],
     "galaxies": ["-228.658658", "-241.98", "-220.509474", "verdict label switching", "How many optima"],
-    "gaussian_digits": ["their digits", "different optim"],
+    "gaussian_digits": ["their digits", "ended in"],
     "half_moons": ["three Gaussians per class"],
     "heights_semisupervised": ["What each label adds", "least ESS"],
     "heights_unsupervised": ["transform", "potential", "soft", "divergent", "least ESS"],

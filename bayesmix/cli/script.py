@@ -89,7 +89,7 @@ def read_script(path, quick=False, options=None):
     story = getattr(module, "story", None)
     if story is not None and not callable(story):
         raise InputError(
-            f"{path}: `story` must be a function (em, mcmc, quick) that returns a list of bm.section(...)."
+            f"{path}: `story` must be a function (em, mcmc, quick) that yields (or lists) sections, bm.section(...)."
         )
     return Script(data, module.model, str(getattr(module, "title", "")), dict(settings), Story(story, path, quick))
 

@@ -102,6 +102,45 @@ class Data:
         label, weight = (None if a is None else a[rows] for a in (self.label, self.weight))
         return Data(self.x[rows], label, weight, self.names, self.classes)
 
+    def keep_labels(self, rows) -> Data:
+        """The same rows with the labels of these alone (integers, a mask or a slice); the others become unknown.
+
+        >>> Data([3.6, 1.8, 4.5], label=["long", "short", "long"]).keep_labels([0, 1]).label
+        array([ 0,  1, -1])
+        """
+        if self.label is None:
+            raise InputError("keep_labels(rows): these data have no labels to keep.")
+        kept = np.zeros(self.n, dtype=bool)
+        kept[rows] = True
+        if not kept.any():
+            return Data(self.x, None, self.weight, self.names)
+        every = kept[:, None] if self.label.ndim == 2 else kept
+        unknown = 1.0 if self.label.ndim == 2 else -1
+        return Data(self.x, np.where(every, self.label, unknown), self.weight, self.names, self.classes)
+
+    def standardised(self) -> Data:
+        """The same rows with each column less its mean and divided by its standard deviation (divisor n).
+
+        Missing cells stay missing and are left out of both; rows count by their weights.
+
+        Raises:
+            InputError: a column has one value only.
+
+        >>> Data([1.0, 3.0]).standardised().x.ravel()
+        array([-1.,  1.])
+        """
+        here, counts = ~np.isnan(self.x), self.row_weight[:, None] > 0
+        low = np.where(here & counts, self.x, np.inf).min(axis=0)
+        high = np.where(here & counts, self.x, -np.inf).max(axis=0)
+        if not (low < high).all():
+            name = self.names[int((low < high).argmin())]
+            raise InputError(f'standardised(): column "{name}" has one value only and so no scale; leave it out.')
+        share = self.row_weight[:, None] * here
+        share = share / share.sum(axis=0)
+        x = self.x - (share * np.where(here, self.x, 0.0)).sum(axis=0)
+        sd = np.sqrt((share * np.where(here, x, 0.0) ** 2).sum(axis=0))
+        return Data(x / sd, self.label, self.weight, self.names, self.classes)
+
     def to_frame(self):
         """A pandas DataFrame of the features alone, one column per name."""
         import pandas as pd

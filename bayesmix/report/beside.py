@@ -54,7 +54,8 @@ def side_by_side(fits, *columns, by="fit"):
         columns: what to say of each: "log posterior", "log likelihood", "parameters" (how many), "BIC", "ICL",
             "distortion"; of EM's restarts "iterations" (of the best), "restarts", "optima met", "starts at the best",
             "collapsed"; "verdict"; of chains "divergent draws" and "least ESS"; "estimates" and "spreads" add a
-            column for each parameter: its value at the maximum or its posterior mean, and its standard deviation.
+            column for each parameter: its value at the maximum or its posterior mean, and its standard deviation;
+            and the name of a parameter, or of what is derived from them, as in `fit.summary()`: its estimate.
         by: what the names are, the name of the index.
 
     Raises:
@@ -62,16 +63,22 @@ def side_by_side(fits, *columns, by="fit"):
     """
     import pandas as pd
 
-    unknown = [name for name in columns if name not in SAYS and name not in PARAMETERS]
+    others = [name for name in columns if name not in SAYS and name not in PARAMETERS]
+    unknown = [name for name in others if any(name not in fit.summary().index for fit in fits.values())]
     if unknown or not fits:
         words = ", ".join(f'"{name}"' for name in (*SAYS, *PARAMETERS))
-        raise InputError(f"side_by_side: expected at least one fit and columns among {words}, got {unknown}.")
+        raise InputError(
+            f"side_by_side: expected at least one fit and columns among {words}, or parameters of every fit, "
+            f"got {unknown}."
+        )
     lines = {}
     for name, fit in fits.items():
         line = lines[name] = {}
         for column in columns:
             if column in SAYS:
                 line[column] = SAYS[column](fit)
+            elif column in others:
+                line[column] = float(fit.summary().iloc[:, 0][column])
             else:
                 summary = fit.summary()
                 own = summary[~summary["derived"].astype(bool)]
@@ -80,15 +87,39 @@ def side_by_side(fits, *columns, by="fit"):
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis(by)
 
 
+def ends_in_words(fit, shown=3):
+    """A sentence: in how many optima the restarts ended, how often they met the best, how far below the next lie.
+
+    Args:
+        fit: by EM. shown: how many of the next optima are told.
+    """
+    gaps, many = fit.modes["gap"].to_numpy(), len(fit.optima)
+    plural = "" if len(fit.runs) == 1 else "s"
+    if many == 1:
+        return f"{len(fit.runs)} restart{plural} ended in one optimum."
+    times = fit.optima[0].times_reached
+    reached = "once" if times == 1 else "twice" if times == 2 else f"{times} times"
+    lower = " and ".join(", ".join(f"{gap:.1f}" for gap in gaps[1 : shown + 1]).rsplit(", ", 1))
+    lie = "lies" if min(many - 1, shown) == 1 else "lie"
+    return (
+        f"{len(fit.runs)} restart{plural} ended in {many} different optima; the best was reached {reached}; the next "
+        f"{lie} {lower} lower."
+    )
+
+
 def beside_truth(fit, theta):
     """A DataFrame of each parameter's estimate, its standard deviation, its true value, and how many of the former
     the estimate is away from the latter (`z`).
 
     Args:
         fit: by either engine.
-        theta: the true parameters, components in the same order.
+        theta: the true parameters, components in the same order: arrays or lists, (K,) will do for (K, 1).
+
+    Raises:
+        InputError: a field is missing or has another shape.
     """
-    given = {name: np.asarray(theta[name], dtype=float)[None, None] for name in fit.mixture.parameters}
+    theta = fit.mixture.in_full(theta, fit.data.d, "beside_truth(theta)")
+    given = {name: value[None, None] for name, value in theta.items()}
     truth = {name: float(value[0, 0]) for name, value in scalars(fit.mixture, fit.data, given).items()}
     table = fit.summary()
     table = table.loc[list(truth)].iloc[:, :2].astype(float).rename_axis("parameter")
@@ -98,7 +129,8 @@ def beside_truth(fit, theta):
 def confusion(fit, truth):
     """A DataFrame of how many rows of each component are of each true class, component x class.
 
-    Its attribute `attrs["purity"]` is the share of the rows that are of their component's commonest class.
+    Its attribute `attrs["purity"]` is the share of the rows that are of their component's commonest class,
+    `attrs["several"]` lists the classes that are the commonest of several components, `attrs["none"]` those of none.
 
     Args:
         fit: by either engine.
@@ -109,7 +141,9 @@ def confusion(fit, truth):
     p = fit.predict_proba()
     table = pd.crosstab(p.argmax(axis=1), np.asarray(truth)).reindex(range(p.shape[1]), fill_value=0)
     table = table.rename_axis(index="component", columns=None)
+    owners = table[table.sum(axis=1) > 0].idxmax(axis=1).value_counts().reindex(table.columns, fill_value=0)
     table.attrs["purity"] = float(table.max(axis=1).sum() / len(truth))
+    table.attrs["several"], table.attrs["none"] = owners.index[owners > 1].tolist(), owners.index[owners == 0].tolist()
     return table
 
 
@@ -136,6 +170,37 @@ def matched(fit, truth):
     if str(fit.settings.get("stiffness")).endswith("inf"):
         p = np.eye(K)[p.argmax(axis=1)]
     return p[:, linear_sum_assignment(-shared)[1]]
+
+
+def scores(probabilities, truth):
+    """A DataFrame of how good predicted probabilities are, a line for each classifier.
+
+    Its columns are `accuracy`, the share of rows whose most probable class is the true one, and `mean log score`, the
+    mean log probability of the true class: 0 at best, minus infinity once a class came that was thought impossible.
+
+    Args:
+        probabilities: dict of name -> (n, C) probabilities of the classes, as from `fit.predict_proba(x)`.
+        truth: (n,) true classes 0..C-1 of rows that the classifiers have not seen.
+
+    Raises:
+        InputError: there is not one row of probabilities for each true class.
+
+    References: Good (1952), J. Royal Statistical Society B 14:107-114, for the logarithmic score.
+    """
+    import pandas as pd
+
+    truth, lines = np.asarray(truth), {}
+    for name, p in probabilities.items():
+        p = np.asarray(p, dtype=float)
+        if p.ndim != 2 or len(p) != len(truth) or not 0 <= truth.min() <= truth.max() < p.shape[1]:
+            raise InputError(
+                f"scores({name!r}): expected (n, C) probabilities and classes 0..C-1 of the same n rows, got "
+                f"probabilities of shape {p.shape} and {len(truth)} classes up to {truth.max()}."
+            )
+        with np.errstate(divide="ignore"):
+            log_score = np.log(p[np.arange(len(truth)), truth]).mean()
+        lines[name] = {"accuracy": np.mean(p.argmax(axis=1) == truth), "mean log score": log_score}
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("classifier")
 
 
 def out_of_fold(fit, data, folds=10):

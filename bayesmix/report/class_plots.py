@@ -13,18 +13,25 @@ def panels(data, tints, rgb=False):
 
     Args:
         data: a `Data` of two features.
-        tints: dict of title -> (n, K) probabilities that colour the rows, or None for grey.
+        tints: dict of title -> (n, K) probabilities that colour the rows, (n,) whole numbers, or None for grey.
         rgb: take three probabilities as red, green and blue instead of mixing the components' colours.
     """
-    figure, axes = grid(1, len(tints), 2.9 if len(tints) > 1 else 4.4, sharex=True, sharey=True)
+    columns = len(tints) if len(tints) <= 4 else 3
+    figure, axes = grid(-(-len(tints) // columns), columns, 2.9 if columns > 1 else 4.4, sharex=True, sharey=True)
     figure.set_label(TRUE_SHADES if rgb else "")
+    tints = {title: np.eye(np.max(p) + 1)[p] if np.ndim(p) == 1 else p for title, p in tints.items()}
     rows = some(data.n, 3000)
-    for ax, (title, p) in zip(axes[0], tints.items(), strict=True):
+    for ax in axes.flat[len(tints) :]:
+        ax.set_axis_off()
+    for ax, (title, p) in zip(axes.flat, tints.items(), strict=False):
         c = GREY if p is None else (np.clip(p, 0, 1) if rgb else blend(p))[rows]
         ax.scatter(data.x[rows, 0], data.x[rows, 1], s=np.clip(3000 / data.n, 9, 30), c=c, lw=0, alpha=0.8)
         ax.set_title(title, loc="left")
+    for ax in axes.flat[max(0, len(tints) - columns) : len(tints)]:
         ax.set_xlabel(data.names[0])
-    axes[0, 0].set_ylabel(data.names[1])
+        ax.tick_params(labelbottom=True)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(data.names[1])
     return described(figure, f"The rows by {' and '.join(data.names)}, coloured in turn: {', '.join(tints)}.")
 
 
@@ -65,15 +72,18 @@ def calibration(truth, probabilities, bins=10):
     """Figure: how often the second class came among rows that were given about the same probability.
 
     Args:
-        truth: (n,) zeros and ones. probabilities: dict of name -> (n,) predicted probabilities of a one.
+        truth: (n,) zeros and ones.
+        probabilities: dict of name -> (n,) predicted probabilities of a one, or (n, 2) of both.
     """
+    probabilities = {name: np.asarray(p) for name, p in probabilities.items()}
+    probabilities = {name: p if p.ndim == 1 else p[:, 1] for name, p in probabilities.items()}
     figure, axes = grid(1, 1, 3.8)
     ax = axes[0, 0]
     ax.plot([0, 1], [0, 1], color=PALE, lw=1)
     for i, (name, p) in enumerate(probabilities.items()):
-        cell = np.clip((np.asarray(p) * bins).astype(int), 0, bins - 1)
+        cell = np.clip((p * bins).astype(int), 0, bins - 1)
         used = [b for b in range(bins) if (cell == b).sum() >= 3]
-        at = np.array([np.mean(np.asarray(p)[cell == b]) for b in used])
+        at = np.array([np.mean(p[cell == b]) for b in used])
         rate = np.array([np.mean(truth[cell == b]) for b in used])
         error = np.array([np.sqrt(max(r * (1 - r), 0.25 / m) / m) for r, m in
                           zip(rate, [(cell == b).sum() for b in used], strict=True)])  # fmt: skip

@@ -5,6 +5,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from bayesmix.report.features import telling
 from bayesmix.report.style import GREY, INK, PALE, blend, colour, component_colours, grid, styled
 from bayesmix.spec.families.components import Components
 from bayesmix.spec.families.gaussian import Gaussian
@@ -14,6 +15,7 @@ from bayesmix.spec.families.uniform import UniformComponent
 LEVEL = 0.9  # share of a component inside its ellipse
 FAINT, BAND = 60, 400  # posterior draws shown one by one, and behind a 90 % band
 FEATURES = 6  # panels at most, one per feature
+PLANES = 4  # features at most, a panel for each two
 ROWS = 4000  # points or bars at most
 AT_ONCE = 2_000_000  # numbers that are simulated at once
 
@@ -31,10 +33,19 @@ def scatter(em, mcmc=None):
     fit = em if em is not None else mcmc
     if fit.data.d == 1:
         return _densities(fit, mcmc)
-    families = [_member(fit.mixture, fit.best, k)[0] for k in range(fit.mixture.components)]
-    if all(isinstance(f, Gaussian | MvGaussian | UniformComponent) for f in families):
+    if _elliptic(fit):
         return _ellipses(fit, mcmc)
     return _split_histograms(fit)
+
+
+def drawn_features(fit):
+    """Numbers of the features that `scatter` draws: all, or those that `telling` names."""
+    return telling(fit, PLANES if _elliptic(fit) else FEATURES)
+
+
+def _elliptic(fit):
+    families = [_member(fit.mixture, fit.best, k)[0] for k in range(fit.mixture.components)]
+    return all(isinstance(f, Gaussian | MvGaussian | UniformComponent) for f in families)
 
 
 def _member(mixture, theta, k):
@@ -47,7 +58,8 @@ def _member(mixture, theta, k):
 
 
 def _ellipses(fit, mcmc):
-    names, shown = fit.data.names, min(fit.data.d, 4)
+    names, chosen = fit.data.names, drawn_features(fit)
+    shown = len(chosen)
     if shown == 2:
         figure, axes = grid(1, 1, 4.6)
         cells = [(axes[0, 0], 0, 1)]
@@ -58,7 +70,7 @@ def _ellipses(fit, mcmc):
             if j > i:
                 axes[i, j].set_axis_off()
             else:
-                cells.append((axes[i, j], j, i + 1))
+                cells.append((axes[i, j], chosen[j], chosen[i + 1]))
     x, proba = fit.data.x, fit.predict_proba()
     rows = some(len(x), ROWS)
     colours, tint = component_colours(fit.mixture), blend(proba)
@@ -154,12 +166,12 @@ def _parts(fit, theta, at):
 
 def _split_histograms(fit, simulated=20_000):
     """Per feature: the data's histogram stacked by responsibility, and rows simulated from the fit."""
-    data, proba = fit.data, fit.predict_proba()
+    data, proba, chosen = fit.data, fit.predict_proba(), telling(fit, FEATURES)
     share = proba * (data.row_weight / data.row_weight.sum())[:, None]
     sim, z = fit.simulate(simulated, seed=0)
     classes = fit.mixture.component_classes[z]
-    figure, cells = _per_feature(data.d)
-    for j, ax in cells:
+    figure, axes = _per_feature(len(chosen))
+    for j, ax in zip(chosen, axes, strict=True):
         seen = ~np.isnan(data.x[:, j])
         bins, whole = _bins(data.x[seen, j])
         width, middle = np.diff(bins), (bins[1:] + bins[:-1]) / 2
@@ -185,12 +197,13 @@ def predictive(fit):
     """
     replicas, data = replicated(fit), fit.data
     weight = data.row_weight / data.row_weight.sum()
-    figure, cells = _per_feature(data.d)
-    for j, ax in cells:
+    chosen = telling(fit, FEATURES)
+    figure, axes = _per_feature(len(chosen))
+    for i, (j, ax) in enumerate(zip(chosen, axes, strict=True)):
         seen = ~np.isnan(data.x[:, j])  # a replicated data set misses the same cells
         bins, whole = _bins(data.x[seen, j])
         middle = (bins[1:] + bins[:-1]) / 2
-        heights = _histograms(replicas[:, seen, j], bins, weight[seen])
+        heights = _histograms(replicas[:, seen, i], bins, weight[seen])
         low, mid, high = np.quantile(heights, [0.05, 0.5, 0.95], axis=0)
         observed = np.histogram(data.x[seen, j], bins, weights=weight[seen])[0]
         if whole:
@@ -209,17 +222,17 @@ def predictive(fit):
 
 
 def replicated(fit, count=200):
-    """The first few features of up to `count` replicated data sets, (count, n, at most FEATURES)."""
-    n, d = fit.data.n, fit.data.d
+    """Up to `count` replicated data sets of the features that `telling` names, (count, n, at most FEATURES)."""
+    n, d, chosen = fit.data.n, fit.data.d, telling(fit, FEATURES)
     if "posterior_predictive" in fit.groups:
         x = fit.groups["posterior_predictive"]["x"]
         lead = [dim for dim in ("chain", "draw") if dim in x.dims]
         x = x.transpose(*lead, "obs", ...).values.reshape(-1, n, d)
-        return x[some(len(x), count), :, :FEATURES]
+        return x[some(len(x), count)][:, :, chosen]
     many = int(np.clip(AT_ONCE // (n * d), 1, count))  # data sets: drawing all at once is fastest, but takes memory
     sizes = np.diff([*range(0, count, many), count])
-    drawn = (fit.simulate(m * n, seed=s)[0].reshape(m, n, d)[:, :, :FEATURES] for s, m in enumerate(sizes))
-    return np.concatenate([np.array(part) for part in drawn])  # copies, or the features that are left out would stay
+    drawn = (fit.simulate(m * n, seed=s)[0].reshape(m, n, d)[:, :, chosen] for s, m in enumerate(sizes))
+    return np.concatenate(list(drawn))
 
 
 def _histograms(replicas, bins, weight):
@@ -249,15 +262,14 @@ def _bins(x):
     return np.linspace(low - step, high + step, count + 3), False
 
 
-def _per_feature(d):
-    """(Figure, [(feature, axis)]) for the first few features."""
-    shown = min(d, FEATURES)
+def _per_feature(shown):
+    """(Figure, its axes in order) with a panel for each of so many features."""
     columns = min(shown, 3 if shown > 4 else 2)
     rows = -(-shown // columns)
     figure, axes = grid(rows, columns, 2.7 if columns > 1 else 3.4)
     for ax in axes.flat[shown:]:
         ax.set_axis_off()
-    return figure, list(enumerate(axes.flat[:shown]))
+    return figure, list(axes.flat[:shown])
 
 
 def _feature_axis(ax, name, whole):

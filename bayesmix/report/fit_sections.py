@@ -3,7 +3,9 @@
 import numpy as np
 
 from bayesmix.report import dynamics, plots, words
+from bayesmix.report.data_plots import drawn_features
 from bayesmix.report.density_plots import contourable, contours
+from bayesmix.report.features import telling
 from bayesmix.report.parts import Section, picture, slides
 from bayesmix.report.projection import projectable
 from bayesmix.report.row_plots import PAIRS
@@ -96,15 +98,16 @@ def components(em, mcmc, fit):
     text = ["The table gives each parameter " + ("at the MAP." if em is not None else "under the posterior.")]
     table = frame_table(summary, "parameter")
     short = len(summary) <= 20
+    point = em if em is not None else mcmc
+    shown = [fit.data.names[j] for j in drawn_features(point)]
     alt = (
-        f"The {fit.data.n} rows in {', '.join(fit.data.names[:4])}, coloured by component, "
+        f"The {fit.data.n} rows in {', '.join(shown)}, coloured by component, "
         f"with the {fit.mixture.components} fitted components drawn over them."
     )
     caption = "The data, coloured by the probability of each component, and the fitted components."
-    if fit.data.d > 6:
-        caption += f" Only the first of the {fit.data.d} features are shown."
+    if len(shown) < fit.data.d:
+        caption += f" Of the {fit.data.d} features only those by which the classes differ most are shown."
     pictures = [picture(plots.scatter(em, mcmc), alt, caption, "png")]
-    point = em if em is not None else mcmc
     if mcmc is not None and contourable(point):
         pictures.append(
             picture(
@@ -172,10 +175,11 @@ def responsibilities(em, mcmc, proba):
 
 def predictive(fit):
     """The data beside data that the model expects."""
-    names = ", ".join(fit.data.names[:6])
+    shown = [fit.data.names[j] for j in telling(fit)]
+    names = ", ".join(shown)
     alt = f"Histograms of {names} with 90 % intervals of replicated data."
     what = "drawn from the posterior predictive" if fit.engine == "mcmc" else "simulated at the MAP"
     caption = f"Histogram of the data (grey) and the 90 % interval of each bar over data sets {what}."
-    if fit.data.d > 6:
-        caption += f" The first 6 of {fit.data.d} features."
+    if len(shown) < fit.data.d:
+        caption += f" The {len(shown)} of {fit.data.d} features by which the classes differ most."
     return Section("predictive", "Data that the model expects", (), (picture(plots.predictive(fit), alt, caption),))

@@ -92,6 +92,8 @@ def census(fit):
     frame = fit.modes.copy()
     for name in {"objective", "log_posterior", "log_likelihood", "log_mass"} & set(frame):
         frame[name] = [f"{v:.3f}".replace("-", "−") if np.isfinite(v) else number(v) for v in frame[name]]
+    frame["definite"] = [number(bool(v)) if np.isfinite(g) else "–" for v, g in
+                         zip(frame["definite"], frame["gradient_norm"], strict=True)]  # fmt: skip
     frame["share"] = [f"{100 * v:.0f} %" for v in frame["share"]]
     frame["gradient_norm"] = [number(v, 2) for v in frame["gradient_norm"]]
     return frame.rename(columns={"times_reached": "reached", "gradient_norm": "gradient"})

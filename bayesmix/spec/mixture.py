@@ -159,6 +159,11 @@ class Mixture(Meeting, Symmetry, Coordinates):
             out = np.log(theta["weight"]) + self.family.log_density(x, self.own(theta))
         return out if log_label is None else out + log_label
 
+    def responsibilities(self, x, theta, log_label=None):
+        """p(z_i = k | x_i, theta), and the label if `log_label` is given: (n, K), rows summing to one."""
+        joint = self.log_joint(x, theta, log_label)
+        return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+
     def log_prior(self, theta):
         """log p(theta) as named terms: `weight`, one per field, one per constraint; Fixed fields have none."""
         terms = {}
@@ -193,13 +198,15 @@ class Mixture(Meeting, Symmetry, Coordinates):
     def in_full(self, theta, d, where):
         """theta as fresh float64 arrays of the fields' full shapes; `where` names the argument in the error.
 
-        Raises InputError where a field is missing, has another shape, or should sum to one and does not.
+        Fixed fields may be left out. Raises InputError where another field is missing, has another shape, or should
+        sum to one and does not.
         """
         wanted, out = {name: self.field_shape(name, d) for name in self.parameters}, {}
         for name, shape in wanted.items():
-            if name not in theta:
+            prior = self.parameters[name].prior
+            if name not in theta and not isinstance(prior, Fixed):
                 raise InputError(f"{where}: the field {name!r} is missing; expected {list(wanted)}.")
-            out[name] = np.array(theta[name], dtype=np.float64)
+            out[name] = np.array(theta[name] if name in theta else prior.draw(None, shape, {}), dtype=np.float64)
             if len(shape) == 2 and shape[1] == 1 and out[name].shape == shape[:1]:
                 out[name] = out[name][:, None]  # one number per component, as hyperparameters may be given
             if out[name].shape != shape:

@@ -293,3 +293,43 @@ def test_the_module_needs_only_numpy():
     code += "print('pandas' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+# -- other rows, labels and scales -------------------------------------------------------------------------
+
+
+def test_the_labels_of_some_rows_are_kept():
+    data = Data(X, label=["b", "a", ""], weight=[1, 2, 3], names=("p", "q"))
+    some = data.keep_labels([1])
+    assert some.label.tolist() == [-1, 0, -1] and some.classes == ("a", "b") and some.names == data.names
+    assert np.array_equal(some.x, data.x) and np.array_equal(some.weight, data.weight)
+    assert data.label.tolist() == [1, 0, -1]  # as it was
+    assert data.keep_labels(slice(None)).label.tolist() == data.label.tolist()
+    none = data.keep_labels(np.zeros(3, dtype=bool))
+    assert none.label is None and none.kind_of_labels == "none" and none.classes == ()
+    soft = Data(X, label=[[0.9, 0.1], [0.2, 0.8], [0, 1]]).keep_labels(np.array([True, False, False]))
+    assert soft.label.tolist() == [[0.9, 0.1], [1, 1], [1, 1]]
+    with pytest.raises(InputError, match="no labels to keep"):
+        Data(X).keep_labels([0])
+
+
+def test_columns_are_standardised():
+    rng = np.random.default_rng(1)
+    x = rng.normal([5.0, -300.0], [0.1, 40.0], (50, 2))
+    data = Data(x, label=np.arange(50) % 2, names=("p", "q"))
+    out = data.standardised()
+    np.testing.assert_allclose(out.x, (x - x.mean(axis=0)) / x.std(axis=0), rtol=1e-12, atol=1e-13)
+    assert out.names == data.names and np.array_equal(out.label, data.label)
+    weight = np.arange(50) % 3  # as often as each row counts; some never
+    weighted, repeated = Data(x, weight=weight).standardised(), Data(np.repeat(x, weight, axis=0)).standardised()
+    np.testing.assert_allclose(np.repeat(weighted.x, weight, axis=0), repeated.x, atol=1e-12)
+    gaps = x.copy()
+    gaps[:10, 1] = np.nan
+    filled = Data(gaps).standardised().x
+    assert np.array_equal(np.isnan(filled), np.isnan(gaps))
+    np.testing.assert_allclose(filled[10:, 1], (x[10:, 1] - x[10:, 1].mean()) / x[10:, 1].std(), atol=1e-12)
+    for wrong in ([[0.1, 1], [0.1, 2], [0.1, 3]], [[np.nan, 1], [np.nan, 2], [np.nan, 3]]):
+        with pytest.raises(InputError, match='column "p" has one value only'):
+            Data(wrong, names=("p", "q")).standardised()
+    with pytest.raises(InputError, match='column "p"'):
+        Data([1.0, 1.0, 2.0], weight=[1, 1, 0], names=("p",)).standardised()

@@ -45,10 +45,38 @@ def test_wrong_columns_are_a_sentence(known):
             bm.side_by_side(fits, *columns)
 
 
+def test_single_parameters_side_by_side(known):
+    """By their names, those that the family derives among them."""
+    fit, _ = known
+    chains = laplace_fit(fit, draws=50)
+    table = bm.side_by_side({"em": fit, "mcmc": chains}, "mean[1, x]", "var[0]")
+    assert list(table) == ["mean[1, x]", "var[0]"]
+    assert table.loc["em"].tolist() == [fit.best["mean"][1, 0], pytest.approx(fit.best["sd"][0, 0] ** 2)]
+    assert table.loc["mcmc", "mean[1, x]"] == pytest.approx(chains.relabelled["mean"][..., 1, 0].mean())
+    with pytest.raises(bm.InputError, match=r"got \['mean\[2, x\]'\]"):
+        bm.side_by_side({"em": fit}, "mean[2, x]")
+
+
+def test_where_restarts_ended_in_words(known, galaxies):
+    assert bm.ends_in_words(known[0]) == "3 restarts ended in one optimum."
+    narrow = bm.Gaussian(mean=bm.Normal(20, 10), var=bm.InverseGamma(2, 1))
+    fit = bm.fit_em(bm.Mixture(narrow, 4, weight=bm.Dirichlet(2.0)), galaxies, restarts=20, seed=1)
+    assert len(fit.optima) > 3
+    gaps = [f"{fit.log_posterior - mode.log_posterior:.1f}" for mode in fit.optima[1:4]]
+    said = bm.ends_in_words(fit)
+    assert said.startswith(f"20 restarts ended in {len(fit.optima)} different optima; the best was reached ")
+    assert said.endswith(f"; the next lie {gaps[0]}, {gaps[1]} and {gaps[2]} lower.")
+    assert bm.ends_in_words(fit, shown=1).endswith(f"; the next lies {gaps[0]} lower.")
+
+
 def test_a_truth_beside_the_estimates(known):
     fit, _ = known
     table = bm.beside_truth(fit, TRUTH)
     assert table.loc["mean[1, x]", "truth"] == 8.0 and table.index.name == "parameter" and len(table) == 6
+    short = {"weight": [0.3, 0.7], "mean": [0, 8], "sd": [1, 1]}
+    assert bm.beside_truth(fit, short).equals(table)
+    with pytest.raises(bm.InputError, match=r"beside_truth\(theta\): the field 'sd' is missing"):
+        bm.beside_truth(fit, {"weight": [0.3, 0.7], "mean": [0, 8]})
     line = table.loc["mean[1, x]"]
     assert line["z"] == pytest.approx((line.iloc[0] - 8.0) / line.iloc[1])
 
@@ -67,6 +95,27 @@ def test_components_named_after_the_classes(known):
     assert set(np.unique(hard)) == {0.0, 1.0} and np.array_equal(hard.argmax(axis=1), z)
     with pytest.raises(bm.InputError, match="one for each component"):
         bm.matched(fit, z + 1)
+
+
+def test_classes_that_share_a_component_or_own_several(known):
+    fit, z = known  # 30 rows of component 0, 70 of component 1
+    alone = bm.confusion(fit, z).attrs
+    assert (alone["several"], alone["none"]) == ([], [])
+    finer = np.where(z == 1, np.arange(100) % 3, 3)  # three classes share component 1
+    assert (bm.confusion(fit, finer).attrs["several"], bm.confusion(fit, finer).attrs["none"]) == ([], [1, 2])
+    one = bm.confusion(fit, np.zeros(100, dtype=int)).attrs
+    assert (one["several"], one["none"]) == ([0], [])
+
+
+def test_predicted_probabilities_are_scored():
+    sure, unsure = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.full((3, 2), 0.5)
+    table = bm.scores({"sure": sure, "unsure": unsure, "wrong": 1.0 - np.eye(2)[[0, 1, 1]]}, [0, 1, 1])
+    assert table.index.tolist() == ["sure", "unsure", "wrong"] and table.index.name == "classifier"
+    assert table["accuracy"].tolist() == pytest.approx([2 / 3, 1 / 3, 0.0])
+    assert table["mean log score"].tolist() == pytest.approx([np.log([0.9, 0.8, 0.4]).mean(), np.log(0.5), -np.inf])
+    for p, truth in ((sure, [0, 1]), (sure[:, 1], [0, 1, 1]), (sure, [0, 1, 2]), (sure, [-1, 0, 1])):
+        with pytest.raises(bm.InputError, match=r"scores\('a'\): expected \(n, C\)"):
+            bm.scores({"a": p}, truth)
 
 
 def test_every_row_is_judged_by_fits_that_have_not_seen_it():

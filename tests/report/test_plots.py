@@ -8,7 +8,8 @@ import pytest
 import bayesmix as bm
 from bayesmix.report import plots
 from bayesmix.report.chain_plots import rank_ecdf
-from bayesmix.report.data_plots import _bins, _ellipse, _histograms, replicated
+from bayesmix.report.data_plots import _bins, _ellipse, _histograms, drawn_features, replicated
+from bayesmix.report.features import telling
 from bayesmix.report.style import PALETTE, data_uri, powers, quantities
 from bayesmix.report.words import number
 from figures import drawn, texts
@@ -268,6 +269,33 @@ def test_replicated_histograms_are_numpys():
     want = [np.histogram(row, bins, weights=weight)[0] for row in x]
     assert (x == bins[-1]).any() and (x < bins[0]).any() and (x > bins[-1]).any()
     np.testing.assert_allclose(_histograms(x, bins, weight), want, rtol=1e-12)
+
+
+PROPER = bm.Gaussian(mean=bm.Normal(0.5, 1), var=bm.InverseGamma(3, 1))
+
+
+@pytest.mark.parametrize("family", [bm.Bernoulli(), PROPER], ids=lambda f: type(f).__name__)
+def test_of_many_features_those_are_drawn_by_which_the_classes_differ(family):
+    """Columns 3, 8 and 17 tell the groups apart; the first ones are constant, others noise, one misses cells."""
+    rng = np.random.default_rng(1)
+    z = np.repeat([0, 1], 100)
+    x = (rng.random((200, 20)) < 0.5).astype(float)
+    x[:, [3, 8, 17]] = rng.random((200, 3)) < np.where(z == 1, 0.98, 0.02)[:, None]
+    x[:, :3] = [0.0, 1.0, 1.0]
+    x[::3, 5] = np.nan
+    fit = bm.fit_em(bm.Mixture(family, 2), bm.Data(x), restarts=3, seed=1)
+    for most in (3, 4, 6):
+        chosen = telling(fit, most)
+        assert len(chosen) == most and (np.diff(chosen) > 0).all()
+        assert {3, 8, 17} <= set(chosen) and not {0, 1, 2} & set(chosen)
+    assert telling(fit, 20).tolist() == list(range(20))
+    chosen = drawn_features(fit)
+    labels = {ax.get_xlabel() for ax in drawn(plots.scatter(fit)).axes}
+    assert {"x3", "x8"} <= labels and len(chosen) == (4 if isinstance(family, bm.Gaussian) else 6)
+    assert replicated(fit, 2).shape == (2, 200, 6)
+    np.testing.assert_array_equal(
+        [ax.get_xlabel() for ax in drawn(plots.predictive(fit)).axes], [f"x{j}" for j in telling(fit)]
+    )
 
 
 def test_replicates_in_pieces_have_the_data_s_shape(em, monkeypatch):

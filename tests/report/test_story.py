@@ -29,6 +29,34 @@ def test_a_figure_brings_its_own_text_or_is_given_one():
             bm.section("Wrong", figures=[wrong])
 
 
+def test_parts_of_a_section_are_told_by_what_they_are():
+    figure, frame = dynamics.curves({"a": [1.0, 3.0]}, "height"), pd.DataFrame({"n": [1]}, index=["a"])
+    steps = [("one", figure), ("two", figure)]
+    table, lines = (frame, "A table."), ({"a": {"n": 1}}, "what", "Lines.")
+    mixed = bm.section("All", table, "First.", (figure, "A figure."), (steps, "Step", "A slider."), "Second.", lines)
+    sorted_out = bm.section(
+        "All", "First.", "Second.", slides=[(steps, "Step", "A slider.")], figures=[(figure, "A figure.")],
+        tables=[table, lines],
+    )  # fmt: skip
+    assert mixed == sorted_out and mixed.text == ("First.", "Second.")
+    assert [(p.slider, p.caption) for p in mixed.pictures] == [("Step", "A slider."), ("", "A figure.")]
+    assert [t.caption for t in mixed.tables] == ["A table.", "Lines."]
+    for wrong in (figure, frame, (), ("text", "caption"), (figure,), (steps, "no caption"), 3):
+        with pytest.raises(bm.InputError, match=r"section\('Wrong'\): expected paragraphs.*, got "):
+            bm.section("Wrong", wrong)
+
+
+def test_a_story_may_yield_its_sections(tmp_path):
+    from bayesmix.cli.script import Story
+
+    def yields(em, mcmc, quick):
+        yield bm.section("One", f"{em}{mcmc}{quick}")
+        yield bm.section("Two")
+
+    told = Story(yields, quick=True).tell("a", "b")
+    assert [part.title for part in told] == ["One", "Two"] and told[0].text == ("abTrue",)
+
+
 def test_lines_of_a_table_may_be_a_dict():
     frame = pd.DataFrame({"n": [1, 2]}, index=pd.Index(["a", "b"], name="what"))
     part = bm.section("Tables", tables=[(frame, "One."), ({"a": {"n": 1}, "b": {"n": 2}}, "what", "One.")])
@@ -104,7 +132,51 @@ def test_centres_with_the_rows_they_answer_for():
     figure = drawn(dynamics.montage(fit, (2, 2), [1], 3))
     assert texts(figure)[2::3] == ["centre 1", *(f"row {i}" for i in rows[1])]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array().ravel(), fit.data.x[rows[1][0]])
+    assert drawn(dynamics.images(x[:2], (2, 2), ["a", "b"], black=9.0)).axes[0].images[0].get_clim() == (0.0, 9.0)
     assert any(t.startswith("component 1, 50 %") for t in texts(drawn(dynamics.portraits(fit, (2, 2)))))
+
+
+def test_panels_colour_rows_by_shares_or_by_numbers():
+    """Whole numbers are certain shares; more than four panels stand in lines of three, each column with its axis."""
+    data, z = bm.Data(np.random.default_rng(1).normal(size=(30, 2)), names=("p", "q")), np.arange(30) % 3
+    tints = {"numbers": z, "shares": np.eye(3)[z], "grey": None, "others": 1 - z % 2, "fifth": z}
+    figure = drawn(dynamics.panels(data, tints))
+    shown = [ax for ax in figure.axes if ax.axison]
+    numbers, shares, grey, others, _ = (ax.collections[0].get_facecolor() for ax in shown)
+    np.testing.assert_array_equal(numbers, shares)
+    assert len(np.unique(numbers, axis=0)) == 3 and len(np.unique(others, axis=0)) == 2
+    assert len(np.unique(grey, axis=0)) == 1
+    assert [ax.get_title(loc="left") for ax in shown] == list(tints) and len(figure.axes) == 6
+    assert [ax.get_xlabel() for ax in shown] == ["", "", "p", "p", "p"]
+    assert [ax.get_ylabel() for ax in shown] == ["q", "", "", "q", ""]
+    four = drawn(dynamics.panels(data, dict(list(tints.items())[:4])))
+    assert [ax.get_xlabel() for ax in four.axes] == ["p"] * 4
+
+
+def test_calibration_takes_one_or_both_probabilities():
+    p, truth = np.repeat([0.15, 0.85], 50), np.arange(100) % 2
+    both = np.stack([1 - p, p], axis=1)
+    figure = drawn(dynamics.calibration(truth, {"one": p, "both": both}))
+    one, two = (
+        line.get_xydata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"
+    )
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, [[0.15, 0.5], [0.85, 0.5]])
+
+
+def test_portraits_of_probabilities_are_black_at_one():
+    x = (np.random.default_rng(1).random((40, 4)) < 0.4).astype(float)
+    fit = bm.fit_em(bm.Mixture(bm.Bernoulli(), 2), x, restarts=1, seed=1)
+    assert {ax.images[0].get_clim() for ax in drawn(dynamics.portraits(fit, (2, 2))).axes} == {(0.0, 1.0)}
+
+
+def test_a_hessian_that_was_not_taken_is_not_called_indefinite(galaxies, monkeypatch):
+    from bayesmix.report.words import census
+
+    model = bm.Mixture(bm.Gaussian(), 2)
+    assert census(bm.fit_em(model, galaxies, restarts=3, seed=1))["definite"].iloc[0] == "yes"
+    monkeypatch.setattr("bayesmix.em.modes.LARGEST_HESSIAN", 1)
+    assert set(census(bm.fit_em(model, galaxies, restarts=3, seed=1))["definite"]) == {"–"}
 
 
 def test_a_boundary_of_anything_with_probabilities(davis):

@@ -120,6 +120,10 @@ def test_theta_at_the_door(galaxies):
     assert outside["var"] == outside["x"] == -np.inf and np.isfinite(outside["mean"])
     with pytest.raises(bm.InputError, match="the field 'var' is missing"):
         model.log_posterior(galaxies, {"weight": [0.5, 0.5], "mean": [9, 21]})
+    known = bm.Mixture(bm.Gaussian(mean=bm.Flat(), var=bm.Fixed([2, 5])), 2, weight=bm.Fixed([0.25, 0.75]))
+    assert known.log_posterior(galaxies, {"mean": [9, 21]}) == known.log_posterior(galaxies, full)
+    with pytest.raises(bm.InputError, match="the field 'mean' is missing"):
+        known.log_posterior(galaxies, {"var": [2, 5]})
     with pytest.raises(bm.InputError, match=r"expected 'mean' of shape \(2, 1\), got \(3,\)"):
         model.log_posterior(galaxies, {**full, "mean": [9, 21, 30]})
     with pytest.raises(bm.InputError, match=r"expected 'weight' to sum to 1, got 0\.9"):
@@ -132,6 +136,32 @@ def test_theta_at_the_door(galaxies):
 
 X = np.arange(6.0)[:, None]
 MODEL = bm.Mixture(bm.Gaussian(mean=bm.Normal(2, 3), var=bm.InverseGamma(2, 1)), 3)
+
+
+def test_bernoulli_rows_far_from_and_at_certainty():
+    """Sums of log p and log(1 - p) by SciPy, for many features, and where a probability is 0 or 1."""
+    rng = np.random.default_rng(1)
+    prob, family = rng.uniform(1e-12, 1 - 1e-12, (3, 784)), bm.Bernoulli()
+    x = (rng.random((5, 784)) < 0.3).astype(float)
+    by_hand = stats.bernoulli.logpmf(x[:, None], prob).sum(axis=2)
+    np.testing.assert_allclose(family.logpdf(x, prob), by_hand, rtol=1e-13)
+    prob[0, :2] = [0.0, 1.0]
+    x[:3, :2] = [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
+    found = family.logpdf(x, prob)
+    np.testing.assert_allclose(found, stats.bernoulli.logpmf(x[:, None], prob).sum(axis=2), rtol=1e-12)
+    assert np.isfinite(found[0, 0]) and (found[1:3, 0] == -np.inf).all()
+
+
+def test_responsibilities_by_bayes_theorem(davis):
+    """w_k f_k(x_i) over their sum; a label that excludes a component leaves the other."""
+    model = bm.Mixture(bm.Gaussian(mean=bm.Flat(), sd=bm.Flat()), 2, weight=bm.Flat())
+    theta = {"weight": np.array([0.25, 0.75]), "mean": np.array([[160.0], [180]]), "sd": np.array([[5.0], [9]])}
+    x = davis.x[:6, 1:]
+    joint = [0.25, 0.75] * stats.norm.pdf(x, [160.0, 180.0], [5.0, 9.0])
+    np.testing.assert_allclose(model.responsibilities(x, theta), joint / joint.sum(axis=1, keepdims=True), rtol=1e-12)
+    one_hot = np.eye(2)[davis.label[:6]]
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(model.responsibilities(x, theta, np.log(one_hot)), one_hot)
 
 
 @pytest.mark.parametrize(

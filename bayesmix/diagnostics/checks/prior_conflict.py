@@ -1,5 +1,7 @@
 """Does the posterior lie where the prior expected nothing?"""
 
+from collections import Counter
+
 import numpy as np
 
 from bayesmix.diagnostics.findings import Finding, check
@@ -27,17 +29,16 @@ def prior_conflict(evidence):
         return None
     draws = [model.draw_unconstrained(rng, fit.data.d) for _ in range(DRAWS)]
     prior = scalars(model, fit.data, {n: np.stack([t[n] for t in draws])[None] for n in draws[0]})
-    rows = {}
+    rows, sizes = {}, Counter(name.partition("[")[0] for name in prior)
     for name, value in (evidence.relabelled if evidence.sampled else scalars(model, fit.data, fit.draws)).items():
         field = name.partition("[")[0]
         if isinstance(model.parameters[field].prior, Flat):
             continue
         centre, seen = float(np.median(value)), prior[name][0]
-        count = sum(other.partition("[")[0] == field for other in prior)
         rows[name] = {
             "posterior median": centre,
             "prior median": float(np.median(seen)),
-            "surprise": min(1.0, 2 * count * tail(seen, centre)),
+            "surprise": min(1.0, 2 * sizes[field] * tail(seen, centre)),
         }
     table = pd.DataFrame.from_dict(rows, orient="index")
     if table.empty or table["surprise"].min() >= SURPRISE:

@@ -37,7 +37,8 @@ class Bernoulli(ExponentialFamily):
             )
 
     def logpdf(self, x, prob):
-        return np.stack([(xlogy(x, p) + xlog1py(1 - x, -p)).sum(axis=1) for p in prob], axis=1)
+        yes, no = xlogy(1.0, prob), xlog1py(1.0, -prob)  # a logarithm for each probability, not for each cell
+        return np.stack([np.where(x == 1, a, b).sum(axis=1) for a, b in zip(yes, no, strict=True)], axis=1)
 
     def dist(self, prob):
         import pymc as pm
