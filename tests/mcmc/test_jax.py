@@ -64,6 +64,27 @@ def test_each_op_gives_numpys_numbers(op):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
 
 
+@with_jax
+@pytest.mark.certify
+@pytest.mark.parametrize("d", [1, 2, 6, 7])
+def test_inverses_are_those_of_numpy_written_out_or_not(d):
+    from jax.test_util import check_grads
+
+    from bayesmix.mcmc.jax_forms import WRITTEN_OUT, inverse, precision_in_jax
+
+    assert 2 < WRITTEN_OUT < 7
+    a = np.random.default_rng(d).normal(size=(3, d, d))
+    V = a @ np.swapaxes(a, 1, 2) + np.eye(d)
+    P, log_det = inverse(V)
+    np.testing.assert_allclose(P, np.linalg.inv(V), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(V)[1], rtol=1e-12)
+    symmetric = precision_in_jax(Precision())
+    check_grads(lambda a: symmetric(a + a.swapaxes(1, 2) + 2 * d * np.eye(d)), (a,), 1, ["rev"])
+    V[1] -= 100 * np.eye(d)
+    P, log_det = inverse(V)
+    assert np.isnan(P[1]).any() and np.isnan(log_det[1]) and np.isfinite(P[0]).all() and np.isfinite(log_det[2])
+
+
 def by_jax_and_by_pytensor(case, seed):
     """((logp, gradient) by JAX's own differentiation, the same by PyTensor) at a prior draw."""
     import jax
