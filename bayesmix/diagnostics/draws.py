@@ -40,7 +40,8 @@ class DrawsEvidence:
     """What `Evidence` says of a fit, as far as draws alone tell: the attributes that the checks read.
 
     Without a specification `fit`, `matching` and whatever else `Evidence` offers is None. Two chains are in one region
-    unless some invariant of one exceeds that of the other in 99 % of all pairs of draws, directly or through others.
+    unless some invariant of one exceeds that of the other in 99 % of all pairs of draws, directly or through others;
+    one that has not settled is in none.
     """
 
     source: Draws
@@ -88,7 +89,7 @@ class DrawsEvidence:
             for b in range(a):
                 if not any(_apart(v[a], v[b]) for v in values):
                     region[region == region[a]] = region[b]
-        return region
+        return np.where(convergence.settled(self.invariants, self.shape), region, -1)
 
     @property
     def sample_stats(self):

@@ -27,7 +27,8 @@ class Evidence:
     permutation: (chain, draw, K), relabelled component k is component permutation[k] of the draw; relabelings:
     how many names the components may have (1: none may be exchanged). ambiguous: share of draws whose names are
     in doubt.
-    regions_of_chains: (chain,) the region that each chain stays in, -1 where it stays in none.
+    settled: (chain,) whether each chain has ended its climb. regions_of_chains: (chain,) the region that each
+    stays in, -1 where it stays in none.
     sample_stats: name -> (chain, draw).
     components: `Components` of the draws looked at, or None without responsibilities.
     no_census: why EM found no optimum, or "". climbs: draws of each chain from which EM climbs, at most.
@@ -87,9 +88,13 @@ class Evidence:
     def matching(self):
         return matching.match_draws(self.problem, self.fit, self.progress, self.climbs) if self.sampled else None
 
+    @cached_property
+    def settled(self):
+        return convergence.settled(self.invariants, self.shape) if self.sampled else None
+
     @property
     def regions_of_chains(self):
-        return self.matching.seats if self.sampled else None
+        return np.where(self.settled, self.matching.seats, -1) if self.sampled else None
 
     @cached_property
     def masses(self):

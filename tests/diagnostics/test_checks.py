@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 import bayesmix as bm
 from bayesmix.diagnostics.checks.ambiguous import ambiguous
@@ -18,6 +19,7 @@ from bayesmix.diagnostics.checks.scattered import scattered
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
 from bayesmix.diagnostics.components import Components
+from bayesmix.diagnostics.convergence import settled
 from bayesmix.diagnostics.matching import Matching
 
 
@@ -45,7 +47,8 @@ def evidence(home, share, se=0.0, kinds=None, counts=None):
     components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None], chain)
     return SimpleNamespace(
         sampled=True, matching=matched, masses=masses, shares=masses["share"].to_numpy(), shape=home.shape,
-        regions_of_chains=matched.seats, components=components, some=pairs, invariants={}, raw={},
+        regions_of_chains=matched.seats, settled=np.ones(len(home), dtype=bool), components=components, some=pairs,
+        invariants={}, raw={},
         fit=SimpleNamespace(runs=(), mixture=SimpleNamespace(components=2)),
     )  # fmt: skip
 
@@ -196,6 +199,50 @@ def test_a_chain_that_stays_in_no_region_is_compared_with_all():
     assert convergence(state).verdict == "not converged"
     home[3] = np.repeat([1, 2], 20)
     assert evidence(home, [1.0, 0.0, 0.0]).regions_of_chains.tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "history,stays",
+    [
+        (lambda noise, s: noise, True),
+        (lambda noise, s: noise - 20 * (s < 20), True),  # a warm-up that was soon over
+        (lambda noise, s: noise + 4 * s / 500, False),  # still climbing
+        (lambda noise, s: lfilter([0.05], [1, -0.998], noise), False),  # too slow to tell
+    ],
+    ids=["at rest", "soon at rest", "climbing", "slow"],
+)
+def test_a_chain_that_stays_where_it_is(history, stays):
+    noise = np.random.default_rng(0).normal(size=(4, 500))
+    value = history(noise, np.arange(500))
+    assert settled({"log posterior": value}, value.shape).tolist() == [stays] * 4
+    assert settled({"log likelihood": value}, value.shape).tolist() == [stays] * 4
+    assert settled({}, value.shape).all() and settled({"log posterior": value[:, :9]}, (4, 9)).all()
+
+
+def test_what_chains_pass_through_is_in_no_proportion_to_the_masses():
+    """Three chains of four under way, by way of an optimum of no mass: no reason for several modes."""
+    state = evidence([[0] * 10, [1] * 10, [1] * 10, [1] * 10], [1 - 1e-6, 1e-6])
+    state.regions_of_chains = np.array([0, -1, -1, -1])
+    assert several_modes(state).verdict == "several modes"
+    state.settled = state.regions_of_chains >= 0
+    assert several_modes(state).verdict == "undecided"
+
+
+@pytest.mark.parametrize("some,verdict", [(True, "several modes"), (False, "undecided")])
+def test_mass_that_no_chain_has_reached_yet(some, verdict):
+    """Chains that all are under way may still come there."""
+    state = evidence([[0] * 10] * 4, [0.1, 0.9])
+    state.settled = np.array([some, False, False, False])
+    assert unvisited(state).verdict == verdict
+
+
+def test_a_draw_or_two_of_the_result_say_nothing_about_spare_components():
+    """Of 160 draws two are of an optimum with mass; they have an empty component."""
+    home, counts = np.ones((4, 40), dtype=int), np.full(160, 0.5)
+    home[3, -2:] = 0
+    assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)) is None
+    home[3] = 0
+    assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)).verdict == "degenerate"
 
 
 def test_chains_stuck_where_there_is_no_mass_say_nothing_about_spare_components():

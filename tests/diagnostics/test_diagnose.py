@@ -8,7 +8,7 @@ import bayesmix as bm
 from bayesmix.diagnostics.findings import CHECKS, VERDICTS, Finding, check
 from bayesmix.em.kernel import Problem
 from bayesmix.em.modes import match
-from diagnosis_bench.chains import around, packed, renamed
+from diagnosis_bench.chains import around, packed, renamed, weighty
 from laplace import laplace_fit
 
 
@@ -118,6 +118,22 @@ def test_chains_in_different_optima_are_several_modes(two_optima):
     assert diagnosis.verdict == "several modes", diagnosis.summary()
     occupancy = diagnosis.occupancy.to_numpy()
     assert occupancy[0].argmax() != occupancy[3].argmax()
+
+
+@pytest.mark.parametrize("climbing", [False, True])
+def test_a_chain_that_passes_through_another_optimum_does_not_stay_there(two_optima, climbing):
+    """Nearer to the top of its hill with every draw, or at rest there."""
+    from dataclasses import replace
+
+    rng, (first, other) = np.random.default_rng(0), weighty(two_optima)[:2]
+    top, chains = two_optima.optima[other], [around(two_optima, first, 120, rng) for _ in range(3)]
+    parts = [replace(top, cov_u=scale * top.cov_u) for scale in (np.linspace(3, 0.3, 12) ** 2 if climbing else [1.0])]
+    parts = [around(replace(two_optima, optima=(part,)), 0, 120 // len(parts), rng) for part in parts]
+    last = {n: np.concatenate([part[n] for part in parts]) for n in chains[0]}
+    diagnosis = bm.diagnose(packed(two_optima, [*chains, last]), two_optima)
+    assert (diagnosis.occupancy[other] > 0.5).tolist() == [False, False, False, True]
+    found = next(f for f in diagnosis.findings if f.name == "several modes")
+    assert found.verdict == ("undecided" if climbing else "several modes"), diagnosis.summary()
 
 
 def test_an_unvisited_region_is_several_modes(two_optima):

@@ -107,6 +107,15 @@ def test_chains_in_different_optima():
     assert "bm.fit_mcmc" not in diagnosis.advice  # there is no model to run
 
 
+def test_chains_on_their_way_are_in_no_region():
+    """The same two optima, and log posteriors that still rise: who knows where these chains will end."""
+    tree = tree_of(*in_two_optima(), rows())
+    tree["sample_stats"] = tree["sample_stats"].to_dataset() + xr.DataArray(np.linspace(0, 50, 500), dims="draw")
+    diagnosis = verdict(tree)
+    assert diagnosis.verdict == "not converged", diagnosis.summary()
+    assert (diagnosis.evidence.regions_of_chains == -1).all()
+
+
 def test_one_chain_beside_the_others_in_the_same_region():
     mean, sd, weight = draws()
     sd = sd * np.array([1.0, 1.0, 1.0, 1.12])[:, None, None]
