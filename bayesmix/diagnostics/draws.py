@@ -127,8 +127,6 @@ def diagnose_draws(
     the allocations the share of pairs of rows that are together and the Rand index with the partition of the best
     draw: as many of them as can be had. Chains whose invariants hardly overlap are in different regions. Which optima
     there are besides, and what they weigh, only a specification can tell (`bm.diagnose`).
-    Names are ambiguous by one Gaussian for each component's parameters (`Relabelled.certainty`); `bm.diagnose` has the
-    joint one of all in unconstrained coordinates, so where components are correlated the two shares differ a little.
 
     Args:
         posterior, dim, allocations, probabilities, data, by, blocks: as for `bm.relabel`. Allocations or

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayesmix.diagnostics.relabelling import Material
+from bayesmix.diagnostics.relabelling.certainty import certainty
 from bayesmix.diagnostics.relabelling.membership import Membership
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
@@ -97,6 +98,14 @@ def parameters(model, draws):
             own[:, at] = value.reshape(len(value), len(at), -1)
             parts.append(own)
     return np.concatenate(parts, axis=2) if parts else None
+
+
+def certainties(model, thetas, blocks):
+    """The probability (draws,) of the names that each theta came with, see `relabelling.certainty`."""
+    K, draws = model.components, {name: np.stack([t[name] for t in thetas]) for name in model.parameters}
+    values = parameters(model, draws)
+    values = np.empty((len(thetas), K, 0)) if values is None else values
+    return certainty(values, np.tile(np.arange(K), (len(thetas), 1)), blocks)
 
 
 def coordinate(fit, draws, by):

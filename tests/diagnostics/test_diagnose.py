@@ -298,21 +298,6 @@ def test_importance_sampling_corrects_the_laplace_mass(two_optima):
     assert heavy["worth"].str.startswith("importance sampling").all()
 
 
-@pytest.mark.certify
-def test_four_thousand_draws_within_ten_seconds():
-    """4 x 1000 draws, n = 1000, K = 5: under 10 s of CPU time on a warm cache."""
-    import time
-
-    rng = np.random.default_rng(0)
-    x = np.concatenate([rng.normal(m, 1, (200, 2)) for m in (0, 4, 8, 12, 16)])
-    em = bm.fit_em(bm.Mixture(bm.MvGaussian(), 5, weight=bm.Dirichlet(2)), bm.Data(x), seed=1)
-    fit = bm.fit_mcmc(em.mixture, em.data, start=em, sampler="gibbs", draws=1000, tune=100, seed=2)
-    bm.diagnose(fit, em)  # compiles, imports
-    begin = time.process_time()
-    bm.diagnose(fit, em)
-    assert time.process_time() - begin < 10
-
-
 @pytest.mark.parametrize("shift,told", [(-0.5, True), (1.0, False)])
 def test_labels_that_lean_against_the_order(shift, told):
     """Two labelled classes of 50, the second 0.5 lower: 2.5 standard errors against the order, or 5 along it."""
@@ -373,6 +358,18 @@ def test_a_handful_of_draws_is_undecided_and_no_error(two_groups, chains, length
     diagnosis = bm.diagnose(fit, two_groups)
     assert diagnosis.verdicts == ("undecided",) and "undecided" in diagnosis.summary()
     assert np.isnan(bm.compare(two_groups, fit)["sd"]).all() == (chains * length == 1)
+
+
+def test_ambiguous_means_one_thing():
+    """`diagnose` and `relabel` count the same draws of a fit."""
+    rng = np.random.default_rng(4)
+    model = bm.Mixture(bm.Poisson(rate=bm.Gamma(2.0, 0.3)), 2, weight=bm.Dirichlet(4))
+    em = bm.fit_em(model, bm.Data(rng.poisson(np.repeat([4.0, 7.0], 60))), seed=1)
+    fit = packed(em, [around(em, 0, 125, rng) for _ in range(4)])
+    relabelled = bm.relabel(fit)
+    assert (relabelled.permutation.values == fit.permutation).all()
+    share = bm.diagnose(fit, em).evidence.ambiguous
+    assert 0 < share == relabelled.ambiguous
 
 
 def test_a_draw_that_is_no_number_is_undecided(two_groups):
