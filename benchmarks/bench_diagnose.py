@@ -42,7 +42,7 @@ def main():
         f"Written by `benchmarks/bench_diagnose.py`: bayesmix {bm.__version__}, NumPy {np.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores{' (quick: no figure counts)' if quick else ''}.\n",
         "\n".join(__doc__.split("\n\n")[2].splitlines()) + "\n",
-        f"| 4 x {draws} draws, {n} rows, K = {K} | verdict | first, seconds | again, seconds | samples | goal: {GOAL:.0f} |",
+        f"| 4 x {draws} draws, {n} rows, K = {K} | verdict | first, s | again, s | samples | under {GOAL:.0f} s |",
         "|---|---|---|---|---|---|",
     ]
     for name, family, x in tasks(n):

@@ -287,6 +287,22 @@ def test_new_optima_join_the_census_and_get_a_mass(two_optima):
     assert ours.log_mass == pytest.approx(theirs.log_mass, abs=1e-4)
 
 
+@pytest.mark.parametrize("known", [None, 1], ids=["all optima", "one of them"])
+def test_a_census_from_a_file_says_the_same(two_optima, known, tmp_path):
+    """Masses by importance sampling need the covariances of the optima; so do starts around them."""
+    from dataclasses import replace
+
+    em = replace(two_optima, optima=two_optima.optima[:known])
+    em.save(tmp_path / "em.nc")
+    loaded = bm.load(tmp_path / "em.nc")
+    np.testing.assert_array_equal(loaded.optima[0].cov_u, em.optima[0].cov_u)
+    rng = np.random.default_rng(1)
+    chains = [around(two_optima, m, 40, rng) for m in weighty(two_optima)[:2]]
+    ours, theirs = (bm.diagnose(packed(e, chains), e) for e in (em, loaded))
+    pd.testing.assert_frame_equal(ours.modes, theirs.modes)
+    assert ours.summary() == theirs.summary() and ours.verdict == "several modes"
+
+
 def test_importance_sampling_corrects_the_laplace_mass(two_optima):
     """The shares sum to one, their errors are small, and both agree where the posterior is nearly normal."""
     fit = packed(two_optima, [around(two_optima, 0, 100, np.random.default_rng(c)) for c in range(2)])
