@@ -7,7 +7,7 @@ from math import factorial, prod
 import numpy as np
 
 from bayesmix.diagnostics import components, convergence
-from bayesmix.diagnostics.arguments import flat
+from bayesmix.diagnostics.arguments import flat, numbers
 from bayesmix.diagnostics.diagnose import Diagnosis
 from bayesmix.diagnostics.evidence import Evidence
 from bayesmix.diagnostics.findings import CHECKS, LEVELS, VERDICTS
@@ -172,7 +172,7 @@ def diagnose_draws(
 
 def chosen(material, method):
     """The name of the method: the one asked for, or the first that has what it needs."""
-    if method is not None and method not in METHODS:
+    if not (method is None or (isinstance(method, str) and method in METHODS)):
         raise InputError(f"diagnose_draws(method={method!r}): expected one of {tuple(METHODS)}.")
     for name in ("ecr", "ecr-iterative", "stephens", "order", "pivot") if method is None else (method,):
         if all(getattr(material, need) is not None for need in METHODS[name].needs):
@@ -203,7 +203,7 @@ def likelihood(source, value):
         if not {"chain", "draw"} <= set(value.dims):
             raise InputError(f"diagnose_draws(log_likelihood=...): expected dims chain and draw, got {value.dims}.")
         value = value.transpose("chain", "draw", ...).values
-    value = np.asarray(value, dtype=float)
+    value = numbers("log_likelihood", value).astype(float)
     if value.shape[:2] != source.shape or not value.size:
         raise InputError(
             f"diagnose_draws(log_likelihood=...): expected the shape {(*source.shape, 'n')} or {source.shape}, got "

@@ -150,9 +150,9 @@ def relabel(
     [[[0, 1], [1, 0], [0, 1]]]
     """
     given = {"allocations": allocations, "probabilities": probabilities, "log_posterior": log_posterior}
-    names = () if method is None else (method,) if isinstance(method, str) else tuple(method)
+    names = () if method is None else tuple(method) if isinstance(method, tuple | list) else (method,)
     for name in names:
-        if name not in METHODS:
+        if not isinstance(name, str) or name not in METHODS:
             raise InputError(f"relabel(method={name!r}): expected one or several of {tuple(METHODS)}.")
     if method is not None and not names:
         raise InputError(f"relabel(method={method!r}): expected at least one method.")

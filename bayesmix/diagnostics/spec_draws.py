@@ -111,7 +111,8 @@ def certainties(model, thetas, blocks):
 def coordinate(fit, draws, by):
     """(T, K) what "order" sorts by: one number per component of a field, or None where there is no such field."""
     model = fit.mixture
-    name, *at = (model.family.expectation,) if by is None else (by,) if isinstance(by, str) else tuple(by)
+    wanted = model.family.expectation if by is None else by
+    name, *at = wanted if isinstance(wanted, tuple | list) and wanted else (wanted,)
     shape = None if name not in model.parameters else draws[name].shape[1:]
     if shape is None or shape[0] != model.components:
         if by is None:

@@ -1,6 +1,7 @@
 """Single checks on made-up evidence: what each says at its threshold, and on either side of it."""
 
 from dataclasses import replace
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from bayesmix.diagnostics.checks.order_binds import OFTEN, near_boundary
 from bayesmix.diagnostics.checks.scattered import scattered
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
-from bayesmix.diagnostics.components import Components
+from bayesmix.diagnostics.components import Components, entropy, least_told
 from bayesmix.diagnostics.convergence import settled
 from bayesmix.diagnostics.matching import Matching
 
@@ -226,6 +227,22 @@ def test_what_chains_pass_through_is_in_no_proportion_to_the_masses():
     assert several_modes(state).verdict == "several modes"
     state.settled = state.regions_of_chains >= 0
     assert several_modes(state).verdict == "undecided"
+
+
+def test_the_pair_told_least():
+    """Beside all pairs looked at, for components that overlap a lot, a little, hold next to nothing, or are copies."""
+    rng = np.random.default_rng(0)
+    for K in (1, 2, 7):
+        for sharpness in (0.1, 1.0, 30.0):
+            r = rng.dirichlet(np.full(K, 1 / sharpness), size=40) * rng.uniform(0.5, 2, size=(40, 1))
+            r[:, -1] *= rng.choice([1.0, 1e-3])
+            n, expected = r.sum(axis=0), 1.0
+            for j, k in combinations(np.flatnonzero(n >= 1), 2):
+                both = r[:, j] + r[:, k]
+                left = both @ entropy(r[:, j] / np.maximum(both, 1e-300))
+                expected = min(expected, 1 - left / ((n[j] + n[k]) * entropy(n[j] / (n[j] + n[k]))))
+            np.testing.assert_allclose(least_told(r, n), expected, rtol=1e-12, atol=1e-12)
+    assert abs(least_told(np.full((9, 2), 0.5), np.array([4.5, 4.5]))) < 1e-12
 
 
 @pytest.mark.parametrize("some,verdict", [(True, "several modes"), (False, "undecided")])
