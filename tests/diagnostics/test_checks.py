@@ -229,6 +229,19 @@ def test_what_chains_pass_through_is_in_no_proportion_to_the_masses():
     assert several_modes(state).verdict == "undecided"
 
 
+def test_one_chain_under_way_is_judged_beside_the_others():
+    """By itself such a chain has a large R-hat, which is why it has no region; beside three others it may be small."""
+    state = evidence(np.zeros((4, 60), dtype=int), [1.0])
+    value = np.random.default_rng(0).normal(size=(4, 60))
+    value[3] += np.linspace(-1.2, 1.2, 60)
+    state.invariants, state.table = {"log posterior": value}, pd.DataFrame({"kind": ["invariant"]})
+    state.regions_of_chains = np.where(settled(state.invariants, value.shape), 0, -1)
+    assert state.regions_of_chains.tolist() == [0, 0, 0, -1]
+    assert convergence(state).verdict is None
+    value[3] += 3.0
+    assert convergence(state).verdict == "not converged"
+
+
 def test_the_pair_told_least():
     """Beside all pairs looked at, for components that overlap a lot, a little, hold next to nothing, or are copies."""
     rng = np.random.default_rng(0)

@@ -28,7 +28,7 @@ def convergence(evidence):
                 apart = np.hypot(mcse[a], mcse[b])
                 if (where[a] == where[b] or min(where[a], where[b]) < 0) and apart > 0:
                     worst = max(worst, (float(abs(mean[a] - mean[b]) / apart), name, b, a))
-        for region in np.unique(where):
+        for region in np.unique(where[where >= 0]) if (where >= 0).any() else [-1]:
             own = (where == region) | (where < 0)
             largest = max(largest, (np.nan_to_num(r_hat(value[own]), nan=1.0, posinf=np.inf), name))
     distance, name, a, b = worst
