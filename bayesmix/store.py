@@ -63,7 +63,9 @@ def from_tree(tree):
             row["definite"] = bool(row["definite"])
             own = tuple(np.flatnonzero(r["mode"].values == i).tolist()) if r is not None else ()
             theta = {n: m[n].values[i] for n in mixture.parameters}
-            optima.append(Mode(theta, **row, reason=str(m["mode_reason"].values[i]), restarts=own))
+            place = {n: m[f"mode_{n}"].values[i] for n in ("u", "cov_u") if f"mode_{n}" in m}
+            place = {n: v for n, v in place.items() if np.isfinite(v).all()}
+            optima.append(Mode(theta, **row, reason=str(m["mode_reason"].values[i]), restarts=own, **place))
     if "restarts" in tree:
         r, t = tree["restarts"].to_dataset(), tree["em_trace"].to_dataset()
         for i in range(r.sizes["restart"]):

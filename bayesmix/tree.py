@@ -115,7 +115,15 @@ def _modes(fit):
     for name in rows[0]:
         values = np.array([r[name] for r in rows])
         out[f"mode_{name}"] = ("mode", values.astype(np.int8) if values.dtype == bool else values)
-    return out.assign(mode_reason=("mode", np.array([m.reason for m in fit.optima])))
+    out = out.assign(mode_reason=("mode", np.array([m.reason for m in fit.optima])))
+    p = max((len(m.u) for m in fit.optima if m.u is not None), default=0)
+    if not p:
+        return out
+    u, cov = np.full((len(fit.optima), p), np.nan), np.full((len(fit.optima), p, p), np.nan)
+    for i, m in enumerate(fit.optima):
+        if m.u is not None:
+            u[i], cov[i] = m.u, m.cov_u
+    return out.assign(mode_u=(("mode", "u"), u), mode_cov_u=(("mode", "u", "u_to"), cov))
 
 
 def _restarts(fit):

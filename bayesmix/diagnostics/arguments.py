@@ -9,11 +9,25 @@ def check_blocks(blocks, K):
     """The blocks as tuples, each component in at most one."""
     if blocks is None:
         return (tuple(range(K)),)
-    out = tuple(tuple(int(k) for k in block) for block in blocks)
+    try:
+        out = tuple(tuple(int(k) for k in block) for block in blocks)
+    except (TypeError, ValueError):
+        raise InputError(f"blocks={blocks!r}: expected groups of components, as [(0, 1), (2, 3)].") from None
     flat = [k for block in out for k in block]
     if len(flat) != len(set(flat)) or not set(flat) <= set(range(K)):
         raise InputError(f"blocks={blocks!r}: expected groups of different components 0..{K - 1}.")
     return out
+
+
+def numbers(argument, value):
+    """The value as an array of numbers."""
+    value = np.asarray(value)
+    if value.dtype.kind in "fiub":
+        return value
+    try:
+        return value.astype(float)
+    except (TypeError, ValueError):
+        raise InputError(f"{argument}=...: expected numbers, got values of type {value.dtype}.") from None
 
 
 def flat(argument, value, dataset, shape, dims=(), K=None):
@@ -33,7 +47,7 @@ def flat(argument, value, dataset, shape, dims=(), K=None):
             raise InputError(f"{argument}=...: expected dims chain and draw, got {value.dims}.")
         last = [d for d in value.dims if d in dims]
         value = value.transpose("chain", "draw", ..., *last).values
-    value = np.asarray(value)
+    value = numbers(argument, value)
     ndim = {"log_posterior": 2, "allocations": 3, "probabilities": 4}[argument]
     wanted = (*shape, "n", K)[:ndim]
     if value.ndim != ndim or value.shape[:2] != shape or (ndim == 4 and value.shape[3] != K):
@@ -83,7 +97,7 @@ def table(data, observed):
         if only is None or only.ndim not in (1, 2) or only.dtype.kind not in "fiu":
             return None
         data = only
-    x = np.asarray(data, dtype=float)
+    x = numbers("data", data).astype(float)
     if x.ndim not in (1, 2):
         raise InputError(f"data=...: expected (n, d) or (n,) rows, got the shape {x.shape}.")
     return x.reshape(len(x), -1)

@@ -8,6 +8,7 @@ from bayesmix.diagnostics.evidence import spaced
 from bayesmix.em.kernel import Problem
 from bayesmix.em.modes import match
 from bayesmix.errors import InputError
+from bayesmix.fit import Fit
 from bayesmix.spec.special import logsumexp
 from bayesmix.tree import scalars
 
@@ -123,8 +124,9 @@ def compare_rows(em, mcmc):
 
 def check(em, mcmc):
     """Raise InputError unless these are an EM and an MCMC fit of one model and data."""
-    if em.engine != "em" or mcmc.engine != "mcmc":
-        raise InputError(f"compare(em, mcmc): expected an EM and an MCMC fit, got {em.engine!r} and {mcmc.engine!r}.")
+    got = [f"{f.engine!r}" if isinstance(f, Fit) else type(f).__name__ for f in (em, mcmc)]
+    if got != ["'em'", "'mcmc'"]:
+        raise InputError(f"compare(em, mcmc): expected an EM and an MCMC fit, got {got[0]} and {got[1]}.")
     shapes = [{n: v.shape[2:] for n, v in f.draws.items()} for f in (em, mcmc)]
     if shapes[0] != shapes[1] or not np.array_equal(em.data.x, mcmc.data.x, equal_nan=True):
         raise InputError(

@@ -7,6 +7,8 @@ import numpy as np
 
 from bayesmix.tree import scalars
 
+FEW = 10  # draws per chain below which neither its Monte Carlo error nor R-hat means anything
+R_HAT = 1.1  # Gelman et al. (2013), Bayesian Data Analysis, section 11.5: beyond it chains disagree, however slow
 COLUMNS = ("quantity", "kind", "r_hat", "ess_bulk", "ess_tail", "mcse")
 
 
@@ -54,6 +56,18 @@ def r_hat(value):
 
     with np.errstate(all="ignore"):  # infinite where chains stand still at different points
         return float(az.rhat(paired(value))) if np.ptp(value) > 0 else float("nan")
+
+
+def settled(invariants, shape):
+    """(chain,): whether the parts of each chain agree, by its own R-hat, about how high it is.
+
+    A chain that still climbs was in a region but does not stay there: it may be passing through. The same holds of one
+    with too few effective draws to tell. Its height is the log posterior, or else the log likelihood.
+    """
+    height = invariants.get("log posterior", invariants.get("log likelihood"))
+    if height is None or shape[1] < FEW or not np.isfinite(height).all():
+        return np.ones(shape[0], dtype=bool)  # `effective size` and `finite` have the word
+    return np.array([not r_hat(v[None]) > R_HAT for v in height])
 
 
 def paired(value):

@@ -7,7 +7,7 @@ from math import factorial, prod
 import numpy as np
 
 from bayesmix.diagnostics import components, convergence
-from bayesmix.diagnostics.arguments import flat
+from bayesmix.diagnostics.arguments import flat, numbers
 from bayesmix.diagnostics.diagnose import Diagnosis
 from bayesmix.diagnostics.evidence import Evidence
 from bayesmix.diagnostics.findings import CHECKS, LEVELS, VERDICTS
@@ -40,7 +40,8 @@ class DrawsEvidence:
     """What `Evidence` says of a fit, as far as draws alone tell: the attributes that the checks read.
 
     Without a specification `fit`, `matching` and whatever else `Evidence` offers is None. Two chains are in one region
-    unless some invariant of one exceeds that of the other in 99 % of all pairs of draws, directly or through others.
+    unless some invariant of one exceeds that of the other in 99 % of all pairs of draws, directly or through others;
+    one that has not settled is in none.
     """
 
     source: Draws
@@ -88,7 +89,7 @@ class DrawsEvidence:
             for b in range(a):
                 if not any(_apart(v[a], v[b]) for v in values):
                     region[region == region[a]] = region[b]
-        return region
+        return np.where(convergence.settled(self.invariants, self.shape), region, -1)
 
     @property
     def sample_stats(self):
@@ -126,8 +127,6 @@ def diagnose_draws(
     the allocations the share of pairs of rows that are together and the Rand index with the partition of the best
     draw: as many of them as can be had. Chains whose invariants hardly overlap are in different regions. Which optima
     there are besides, and what they weigh, only a specification can tell (`bm.diagnose`).
-    Names are ambiguous by one Gaussian for each component's parameters (`Relabelled.certainty`); `bm.diagnose` has the
-    joint one of all in unconstrained coordinates, so where components are correlated the two shares differ a little.
 
     Args:
         posterior, dim, allocations, probabilities, data, by, blocks: as for `bm.relabel`. Allocations or
@@ -173,7 +172,7 @@ def diagnose_draws(
 
 def chosen(material, method):
     """The name of the method: the one asked for, or the first that has what it needs."""
-    if method is not None and method not in METHODS:
+    if not (method is None or (isinstance(method, str) and method in METHODS)):
         raise InputError(f"diagnose_draws(method={method!r}): expected one of {tuple(METHODS)}.")
     for name in ("ecr", "ecr-iterative", "stephens", "order", "pivot") if method is None else (method,):
         if all(getattr(material, need) is not None for need in METHODS[name].needs):
@@ -204,7 +203,7 @@ def likelihood(source, value):
         if not {"chain", "draw"} <= set(value.dims):
             raise InputError(f"diagnose_draws(log_likelihood=...): expected dims chain and draw, got {value.dims}.")
         value = value.transpose("chain", "draw", ...).values
-    value = np.asarray(value, dtype=float)
+    value = numbers("log_likelihood", value).astype(float)
     if value.shape[:2] != source.shape or not value.size:
         raise InputError(
             f"diagnose_draws(log_likelihood=...): expected the shape {(*source.shape, 'n')} or {source.shape}, got "

@@ -5,13 +5,16 @@ from functools import cached_property
 
 import numpy as np
 
-from bayesmix.diagnostics import ambiguity, components, convergence, masses, matching
+from bayesmix.diagnostics import components, convergence, masses, matching
 from bayesmix.diagnostics.invariants import invariants, quantile_rows
+from bayesmix.diagnostics.relabelling.certainty import SURE
+from bayesmix.diagnostics.spec_draws import certainties
 from bayesmix.em.kernel import Problem
 from bayesmix.fit import Fit
 from bayesmix.tree import scalars
 
 RARE = 0.05  # share of the checkpoints from which an optimum has draws of its own
+NAMED = 500  # draws whose names are questioned
 LEAST = 10  # draws from which their spread says anything
 
 
@@ -27,7 +30,8 @@ class Evidence:
     permutation: (chain, draw, K), relabelled component k is component permutation[k] of the draw; relabelings:
     how many names the components may have (1: none may be exchanged). ambiguous: share of draws whose names are
     in doubt.
-    regions_of_chains: (chain,) the region that each chain stays in, -1 where it stays in none.
+    settled: (chain,) whether each chain has ended its climb. regions_of_chains: (chain,) the region that each
+    stays in, -1 where it stays in none.
     sample_stats: name -> (chain, draw).
     components: `Components` of the draws looked at, or None without responsibilities.
     no_census: why EM found no optimum, or "". climbs: draws of each chain from which EM climbs, at most.
@@ -87,9 +91,13 @@ class Evidence:
     def matching(self):
         return matching.match_draws(self.problem, self.fit, self.progress, self.climbs) if self.sampled else None
 
+    @cached_property
+    def settled(self):
+        return convergence.settled(self.invariants, self.shape) if self.sampled else None
+
     @property
     def regions_of_chains(self):
-        return self.matching.seats if self.sampled else None
+        return np.where(self.settled, self.matching.seats, -1) if self.sampled else None
 
     @cached_property
     def masses(self):
@@ -119,8 +127,10 @@ class Evidence:
 
     @cached_property
     def ambiguous(self):
-        """By `ambiguity`. Where the chains were in one optimum under one order of names, of evenly spaced draws; else
-        of the checkpoints, optimum by optimum, under the names that the climbs gave them.
+        """Share of the draws whose names have a probability below 0.9 (`relabelling.certainty`).
+
+        Where the chains were in one optimum under one order of names, of evenly spaced draws; else of the checkpoints,
+        optimum by optimum, under the names that the climbs gave them.
         """
         if not self.sampled:
             return None
@@ -130,18 +140,22 @@ class Evidence:
         known = np.bincount(matched.home[matched.home >= 0], minlength=1) / matched.home.size
         if (known > RARE).sum() <= 1 and free.relabelings == self.relabelings:
             total = int(np.prod(self.shape))
-            thetas = [self.fit.theta(*divmod(int(i), self.shape[1])) for i in spaced(total, ambiguity.DRAWS)]
-            return ambiguity.ambiguous_share(self.fit.mixture, thetas, free.free_blocks)
-        total, parts = 0, 0.0
-        for m in np.flatnonzero(known > RARE):
-            thetas = [
-                self.fit.mixture.permute(self.fit.theta(c, matched.at[j], relabelled=False), matched.permutation[c, j])
+            groups = [[self.fit.theta(*divmod(int(i), self.shape[1])) for i in spaced(total, NAMED)]]
+        else:
+            groups = self.checkpoints_of(np.flatnonzero(known > RARE))
+        sure = [certainties(self.fit.mixture, thetas, free.free_blocks) for thetas in groups if len(thetas) >= LEAST]
+        return float((np.concatenate(sure) < SURE).mean()) if sure else float("nan")
+
+    def checkpoints_of(self, optima):
+        """The draws at the checkpoints of each optimum, named as its climbs ended."""
+        matched, model = self.matching, self.fit.mixture
+        return [
+            [
+                model.permute(self.fit.theta(c, matched.at[j], relabelled=False), matched.permutation[c, j])
                 for c, j in np.argwhere(matched.home == m)
             ]
-            if len(thetas) >= LEAST:
-                parts += len(thetas) * ambiguity.ambiguous_share(self.fit.mixture, thetas, free.free_blocks)
-                total += len(thetas)
-        return parts / total if total else float("nan")
+            for m in optima
+        ]
 
 
 def spaced(total, most):

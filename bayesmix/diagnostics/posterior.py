@@ -1,6 +1,7 @@
 """Draws of any ArviZ posterior as plain arrays, and relabelled draws back in its own shape."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class Draws:
     def of(cls, posterior, dim, given, data, by, blocks):
         """Read the posterior and all that goes with it; InputError where something does not fit."""
         dataset, groups = opened(posterior)
-        dims = (dim,) if isinstance(dim, str) else tuple(dim)
+        dims = (dim,) if isinstance(dim, str) or not isinstance(dim, Iterable) else tuple(dim)
         K = check_dims(dataset, dims)
         shape = (dataset.sizes["chain"], dataset.sizes["draw"])
         T = shape[0] * shape[1]
@@ -170,7 +171,7 @@ def check_dims(dataset, dims):
 
 def coordinate(dataset, dims, by):
     """(chain, draw, K): the variable, at the positions or labels on its further axes, that `by` names."""
-    name, *at = (by,) if isinstance(by, str) else tuple(by)
+    name, *at = by if isinstance(by, tuple | list) and by else (by,)
     if name not in dataset:
         raise InputError(f"by={by!r}: the posterior has no variable {name!r}; it has {list(dataset)}.")
     v = dataset[name]

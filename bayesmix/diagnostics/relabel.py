@@ -9,12 +9,11 @@ from bayesmix.diagnostics.posterior import Draws
 from bayesmix.diagnostics.relabelling import METHODS
 from bayesmix.diagnostics.relabelling.agreement import agreement
 from bayesmix.diagnostics.relabelling.assignment import gaps
-from bayesmix.diagnostics.relabelling.certainty import certainty
+from bayesmix.diagnostics.relabelling.certainty import SURE, certainty
 from bayesmix.diagnostics.spec_draws import SpecDraws
 from bayesmix.errors import InputError
 from bayesmix.fit import Fit
 
-SURE = 0.9  # probability of its permutation below which a draw is ambiguous (DESIGN section 9)
 WHERE = {
     "allocations": "allocations=..., the component of each row, dims (chain, draw, obs), or probabilities=...",
     "probabilities": "probabilities=..., P(z_i = k | theta, x_i), dims (chain, draw, obs, component)",
@@ -62,11 +61,7 @@ class Relabelled:
 
     @property
     def ambiguous(self):
-        """The share of draws whose permutation has a probability below 0.9; NaN without parameters to judge by.
-
-        By `certainty`, one Gaussian per component, which needs no specification; `bm.diagnose` of a fit has the joint
-        Gaussian of all parameters (`bayesmix.diagnostics.ambiguity`), and its share may differ a little.
-        """
+        """The share of draws whose permutation has a probability below 0.9; NaN without parameters to judge by."""
         return float("nan") if self.certainty is None else float((self.certainty < SURE).mean())
 
     @property
@@ -155,9 +150,9 @@ def relabel(
     [[[0, 1], [1, 0], [0, 1]]]
     """
     given = {"allocations": allocations, "probabilities": probabilities, "log_posterior": log_posterior}
-    names = () if method is None else (method,) if isinstance(method, str) else tuple(method)
+    names = () if method is None else tuple(method) if isinstance(method, tuple | list) else (method,)
     for name in names:
-        if name not in METHODS:
+        if not isinstance(name, str) or name not in METHODS:
             raise InputError(f"relabel(method={name!r}): expected one or several of {tuple(METHODS)}.")
     if method is not None and not names:
         raise InputError(f"relabel(method={method!r}): expected at least one method.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayesmix.diagnostics.relabelling import Material
+from bayesmix.diagnostics.relabelling.certainty import certainty
 from bayesmix.diagnostics.relabelling.membership import Membership
 from bayesmix.em.kernel import Problem
 from bayesmix.errors import InputError
@@ -99,10 +100,19 @@ def parameters(model, draws):
     return np.concatenate(parts, axis=2) if parts else None
 
 
+def certainties(model, thetas, blocks):
+    """The probability (draws,) of the names that each theta came with, see `relabelling.certainty`."""
+    K, draws = model.components, {name: np.stack([t[name] for t in thetas]) for name in model.parameters}
+    values = parameters(model, draws)
+    values = np.empty((len(thetas), K, 0)) if values is None else values
+    return certainty(values, np.tile(np.arange(K), (len(thetas), 1)), blocks)
+
+
 def coordinate(fit, draws, by):
     """(T, K) what "order" sorts by: one number per component of a field, or None where there is no such field."""
     model = fit.mixture
-    name, *at = (model.family.expectation,) if by is None else (by,) if isinstance(by, str) else tuple(by)
+    wanted = model.family.expectation if by is None else by
+    name, *at = wanted if isinstance(wanted, tuple | list) and wanted else (wanted,)
     shape = None if name not in model.parameters else draws[name].shape[1:]
     if shape is None or shape[0] != model.components:
         if by is None:

@@ -268,7 +268,7 @@ def weigh_once(problem, modes):
     """No mass is counted twice: optima whose densities in u climb to one mode leave it to the best of them."""
     owners, out = [], []
     for mode in modes:
-        if np.isfinite(mode.log_mass) and len(mode.u):
+        if np.isfinite(mode.log_mass) and mode.u is not None and len(mode.u):  # files of before have no u
             theta = problem.mixture.from_vector(mode.u, problem.inward(mode.theta))
             for other, j in owners:
                 perm = match(problem, problem.outward(other), problem.outward(theta))

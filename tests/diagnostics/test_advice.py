@@ -62,7 +62,7 @@ def test_a_call_that_cannot_run_is_seen():
 def doubtful():
     """name -> a finding of every check that may say "undecided"."""
     state = evidence(np.zeros((4, 40), dtype=int), [1.0], counts=np.where(np.arange(160) % 40 < 10, 0.5, 9.0))
-    state.ambiguous, state.no_census = 0.5, "EM found no optimum."
+    state.ambiguous, state.no_census, state.relabelled = 0.5, "EM found no optimum.", {}
     state.fit.certificate = SimpleNamespace(ok=False, summary=lambda: "The readings differ.")
     state.fit.settings = {"failed_chains": [{"chain": 2, "reason": "mean is not finite."}]}
     state.fit.shape = (3, 40)

@@ -1,11 +1,13 @@
 """Single checks on made-up evidence: what each says at its threshold, and on either side of it."""
 
 from dataclasses import replace
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 import bayesmix as bm
 from bayesmix.diagnostics.checks.ambiguous import ambiguous
@@ -17,7 +19,8 @@ from bayesmix.diagnostics.checks.order_binds import OFTEN, near_boundary
 from bayesmix.diagnostics.checks.scattered import scattered
 from bayesmix.diagnostics.checks.several_modes import several_modes
 from bayesmix.diagnostics.checks.unvisited import unvisited
-from bayesmix.diagnostics.components import Components
+from bayesmix.diagnostics.components import Components, entropy, least_told
+from bayesmix.diagnostics.convergence import settled
 from bayesmix.diagnostics.matching import Matching
 
 
@@ -45,7 +48,8 @@ def evidence(home, share, se=0.0, kinds=None, counts=None):
     components = None if counts is None else Components(np.array(counts).reshape(-1, 1), some, 0 * some[:, None], chain)
     return SimpleNamespace(
         sampled=True, matching=matched, masses=masses, shares=masses["share"].to_numpy(), shape=home.shape,
-        regions_of_chains=matched.seats, components=components, some=pairs, invariants={}, raw={},
+        regions_of_chains=matched.seats, settled=np.ones(len(home), dtype=bool), components=components, some=pairs,
+        invariants={}, raw={},
         fit=SimpleNamespace(runs=(), mixture=SimpleNamespace(components=2)),
     )  # fmt: skip
 
@@ -196,6 +200,79 @@ def test_a_chain_that_stays_in_no_region_is_compared_with_all():
     assert convergence(state).verdict == "not converged"
     home[3] = np.repeat([1, 2], 20)
     assert evidence(home, [1.0, 0.0, 0.0]).regions_of_chains.tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "history,stays",
+    [
+        (lambda noise, s: noise, True),
+        (lambda noise, s: noise - 20 * (s < 20), True),  # a warm-up that was soon over
+        (lambda noise, s: noise + 4 * s / 500, False),  # still climbing
+        (lambda noise, s: lfilter([0.05], [1, -0.998], noise), False),  # too slow to tell
+    ],
+    ids=["at rest", "soon at rest", "climbing", "slow"],
+)
+def test_a_chain_that_stays_where_it_is(history, stays):
+    noise = np.random.default_rng(0).normal(size=(4, 500))
+    value = history(noise, np.arange(500))
+    assert settled({"log posterior": value}, value.shape).tolist() == [stays] * 4
+    assert settled({"log likelihood": value}, value.shape).tolist() == [stays] * 4
+    assert settled({}, value.shape).all() and settled({"log posterior": value[:, :9]}, (4, 9)).all()
+
+
+def test_what_chains_pass_through_is_in_no_proportion_to_the_masses():
+    """Three chains of four under way, by way of an optimum of no mass: no reason for several modes."""
+    state = evidence([[0] * 10, [1] * 10, [1] * 10, [1] * 10], [1 - 1e-6, 1e-6])
+    state.regions_of_chains = np.array([0, -1, -1, -1])
+    assert several_modes(state).verdict == "several modes"
+    state.settled = state.regions_of_chains >= 0
+    assert several_modes(state).verdict == "undecided"
+
+
+def test_one_chain_under_way_is_judged_beside_the_others():
+    """By itself such a chain has a large R-hat, which is why it has no region; beside three others it may be small."""
+    state = evidence(np.zeros((4, 60), dtype=int), [1.0])
+    value = np.random.default_rng(0).normal(size=(4, 60))
+    value[3] += np.linspace(-1.2, 1.2, 60)
+    state.invariants, state.table = {"log posterior": value}, pd.DataFrame({"kind": ["invariant"]})
+    state.regions_of_chains = np.where(settled(state.invariants, value.shape), 0, -1)
+    assert state.regions_of_chains.tolist() == [0, 0, 0, -1]
+    assert convergence(state).verdict is None
+    value[3] += 3.0
+    assert convergence(state).verdict == "not converged"
+
+
+def test_the_pair_told_least():
+    """Beside all pairs looked at, for components that overlap a lot, a little, hold next to nothing, or are copies."""
+    rng = np.random.default_rng(0)
+    for K in (1, 2, 7):
+        for sharpness in (0.1, 1.0, 30.0):
+            r = rng.dirichlet(np.full(K, 1 / sharpness), size=40) * rng.uniform(0.5, 2, size=(40, 1))
+            r[:, -1] *= rng.choice([1.0, 1e-3])
+            n, expected = r.sum(axis=0), 1.0
+            for j, k in combinations(np.flatnonzero(n >= 1), 2):
+                both = r[:, j] + r[:, k]
+                left = both @ entropy(r[:, j] / np.maximum(both, 1e-300))
+                expected = min(expected, 1 - left / ((n[j] + n[k]) * entropy(n[j] / (n[j] + n[k]))))
+            np.testing.assert_allclose(least_told(r, n), expected, rtol=1e-12, atol=1e-12)
+    assert abs(least_told(np.full((9, 2), 0.5), np.array([4.5, 4.5]))) < 1e-12
+
+
+@pytest.mark.parametrize("some,verdict", [(True, "several modes"), (False, "undecided")])
+def test_mass_that_no_chain_has_reached_yet(some, verdict):
+    """Chains that all are under way may still come there."""
+    state = evidence([[0] * 10] * 4, [0.1, 0.9])
+    state.settled = np.array([some, False, False, False])
+    assert unvisited(state).verdict == verdict
+
+
+def test_a_draw_or_two_of_the_result_say_nothing_about_spare_components():
+    """Of 160 draws two are of an optimum with mass; they have an empty component."""
+    home, counts = np.ones((4, 40), dtype=int), np.full(160, 0.5)
+    home[3, -2:] = 0
+    assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)) is None
+    home[3] = 0
+    assert degenerate(evidence(home, [1.0, 1e-20], counts=counts)).verdict == "degenerate"
 
 
 def test_chains_stuck_where_there_is_no_mass_say_nothing_about_spare_components():

@@ -107,6 +107,46 @@ def test_chains_in_different_optima():
     assert "bm.fit_mcmc" not in diagnosis.advice  # there is no model to run
 
 
+def test_draws_that_never_moved():
+    """The sampler stood still; allocations drawn afterwards vary all the same."""
+    mean, sd, weight = (np.broadcast_to(v[:1, :1], v.shape) for v in draws())
+    diagnosis = verdict(tree_of(mean, sd, weight, rows()))
+    assert diagnosis.verdict == "undecided" and "No parameter has moved" in diagnosis.summary()
+
+
+@pytest.mark.parametrize(
+    "argument,value,words",
+    [
+        ("dim", 3, "the posterior has no dimension [3], only"),
+        ("by", 3, "the posterior has no variable 3"),
+        ("method", 3, "expected one of"),
+        ("blocks", 3, "expected groups of components, as [(0, 1), (2, 3)]"),
+        ("blocks", "ab", "expected groups of components"),
+        ("data", np.full((N, 1), "red"), "expected numbers, got values of type"),
+        ("allocations", np.full((4, 500, N), "a"), "expected numbers, got values of type"),
+        ("log_posterior", np.full((4, 500), "a"), "expected numbers, got values of type"),
+        ("log_likelihood", np.full((4, 500), "a"), "expected numbers, got values of type"),
+    ],
+)
+def test_arguments_of_another_type(argument, value, words):
+    how = {"allocations": "z", argument: value}
+    with pytest.raises(bm.InputError) as error:
+        bm.diagnose_draws(tree_of(*draws(), rows()), **how)
+    assert argument in str(error.value) and words in str(error.value)
+    if argument not in ("log_likelihood",):
+        with pytest.raises(bm.InputError):
+            bm.relabel(tree_of(*draws(), rows()), **how)
+
+
+def test_chains_on_their_way_are_in_no_region():
+    """The same two optima, and log posteriors that still rise: who knows where these chains will end."""
+    tree = tree_of(*in_two_optima(), rows())
+    tree["sample_stats"] = tree["sample_stats"].to_dataset() + xr.DataArray(np.linspace(0, 50, 500), dims="draw")
+    diagnosis = verdict(tree)
+    assert diagnosis.verdict == "not converged", diagnosis.summary()
+    assert (diagnosis.evidence.regions_of_chains == -1).all()
+
+
 def test_one_chain_beside_the_others_in_the_same_region():
     mean, sd, weight = draws()
     sd = sd * np.array([1.0, 1.0, 1.0, 1.12])[:, None, None]

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from bayesmix.diagnostics.convergence import chain_mcse, r_hat
+from bayesmix.diagnostics.convergence import FEW, R_HAT, chain_mcse, r_hat
 from bayesmix.diagnostics.findings import Finding, check
 
-FEW = 10  # draws per chain below which neither its Monte Carlo error nor R-hat means anything
 MANY_MCSE = 5  # combined Monte Carlo standard errors (DESIGN section 9)
-R_HAT = 1.1  # Gelman et al. (2013), Bayesian Data Analysis, section 11.5: beyond it chains disagree, however slow
 GOOD_R_HAT = 1.01  # Vehtari et al. (2021), Bayesian Analysis 16:667-718
 
 
@@ -30,7 +28,7 @@ def convergence(evidence):
                 apart = np.hypot(mcse[a], mcse[b])
                 if (where[a] == where[b] or min(where[a], where[b]) < 0) and apart > 0:
                     worst = max(worst, (float(abs(mean[a] - mean[b]) / apart), name, b, a))
-        for region in np.unique(where):
+        for region in np.unique(where[where >= 0]) if (where >= 0).any() else [-1]:
             own = (where == region) | (where < 0)
             largest = max(largest, (np.nan_to_num(r_hat(value[own]), nan=1.0, posinf=np.inf), name))
     distance, name, a, b = worst

@@ -56,7 +56,7 @@ def shares(evidence):
     if state is None:
         return None
     kept = carried(evidence, state.chain, None if matching is None else np.array(evidence.some)[:, 1])
-    if not kept.any():
+    if kept.mean() < SOME:  # next to nothing of the result was drawn
         return None
     state = state.of(kept)
     draws = {"empty": state.empty, "twins": state.twin, "one row": state.singleton, ANY: state.spare}

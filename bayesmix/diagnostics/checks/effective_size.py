@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bayesmix.diagnostics.convergence import FEW
 from bayesmix.diagnostics.findings import Finding, check
 
 LEAST_ESS = 400  # Vehtari et al. (2021), Bayesian Analysis 16:667-718: bulk ESS over all chains
@@ -13,6 +14,11 @@ def effective_size(evidence):
     if not evidence.sampled:
         return None
     table = evidence.table[evidence.table["kind"] != "raw"]
+    if evidence.shape[1] >= FEW and evidence.relabelled and not any(np.ptp(v) for v in evidence.relabelled.values()):
+        return Finding(
+            "effective size", "warning", "No parameter has moved: all draws of each are one and the same.", "undecided",
+            advice="See what the sampler did: its acceptance rate, and whether every parameter is fixed.",
+        )  # fmt: skip
     if not table["ess_bulk"].notna().any():
         return Finding(
             "effective size", "warning", "There are too few draws to judge their effective number.", "undecided",

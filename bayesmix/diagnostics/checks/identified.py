@@ -1,7 +1,7 @@
 """Are the components identified where the density is?"""
 
 from bayesmix.diagnostics.checks.ambiguous import fewer
-from bayesmix.diagnostics.checks.convergence import R_HAT
+from bayesmix.diagnostics.convergence import R_HAT
 from bayesmix.diagnostics.findings import Finding, check
 
 
@@ -12,7 +12,7 @@ def identified(evidence):
         return None
     largest = evidence.table.groupby("kind")["r_hat"].max()
     seats = evidence.regions_of_chains
-    if (seats is not None and len(set(seats.tolist())) > 1) or not largest.get("invariant", 1.0) <= R_HAT:
+    if (seats is not None and len(set(seats[seats >= 0].tolist())) > 1) or not largest.get("invariant", 1.0) <= R_HAT:
         return None
     if not largest.get("relabelled", 1.0) > R_HAT:
         return None

@@ -69,11 +69,14 @@ def several_modes(evidence):
 
 
 def out_of_proportion(evidence):
-    """(optimum of most draws, a visited one, their shares) where the masses contradict these shares, or None."""
+    """(optimum of most draws, a visited one, their shares) where the masses contradict these shares, or None.
+
+    What a chain passes through on its way is in no proportion to anything, so all of them must have settled.
+    """
     home, mass = evidence.matching.home, evidence.masses["share"].to_numpy()
     seen = np.bincount(home[home >= 0], minlength=len(mass)) / home.size
     known = np.isfinite(mass) & (seen > 0)
-    if not known.any():
+    if not (known.any() and evidence.settled.all()):
         return None
     mostly = int(np.argmax(np.where(known, seen, 0.0)))
     tiny = np.finfo(float).tiny

@@ -40,7 +40,9 @@ def unvisited(evidence):
         listed = ", ".join(f"optimum {r} ({percent(s)}" + (f" ± {percent(e)})" if e else ")") for r, s, e in heavy)
         return Finding(
             "unvisited region", "problem",
-            f"No chain visited {listed} of the estimated posterior mass.", "several modes", columns,
+            f"No chain visited {listed} of the estimated posterior mass.",
+            "several modes" if evidence.settled.any() else "undecided",  # chains under way may yet come there
+            columns,
             advice=f"Start chains in every optimum of real mass: {more}.",
         )  # fmt: skip
     if doubtful:

@@ -1,7 +1,14 @@
-"""How probable the permutation of each draw is, given all the others."""
+"""How probable the permutation of each draw is, given all the others: the one meaning of an ambiguous draw.
+
+`bm.relabel` asks it of its own permutations; `bm.diagnose` of those that a fit was relabelled by, optimum by optimum
+where the chains were in several. Rows are not counted as if each were independent evidence, as costs in nats would.
+
+References: Stephens (2000), JRSS B 62:795-809, section 3, for labels as a decision under uncertainty.
+"""
 
 import numpy as np
 
+SURE = 0.9  # probability of its permutation below which a draw is ambiguous (DESIGN section 9)
 EXACT = 10  # block size up to which all permutations are summed; beyond, the identity and the swaps of two
 RIDGE = 1e-10  # of a column's variance: keeps copies of a column, and columns that never vary, harmless
 MANY = 10  # draws per coordinate from which a full covariance is fitted; with fewer, its diagonal
