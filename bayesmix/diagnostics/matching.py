@@ -293,6 +293,6 @@ def weighed_once(problem, optima):
     """The same optima; of those that are one in unconstrained coordinates only the best has a mass."""
     order = sorted(range(len(optima)), key=lambda i: -optima[i].log_posterior)
     out = list(optima)
-    for i, mode in zip(order, modes.weigh_once(problem, [optima[i] for i in order]), strict=True):
+    for i, mode in zip(order, modes.weigh_once(problem, [optima[i] for i in order], order), strict=True):
         out[i] = mode
     return out

@@ -264,9 +264,12 @@ def one_ridge(a, b):
     return flat and abs(a.log_posterior - b.log_posterior) <= RIDGE * (1 + abs(a.log_posterior) / 1000)
 
 
-def weigh_once(problem, modes):
-    """No mass is counted twice: optima whose densities in u climb to one mode leave it to the best of them."""
-    owners, out = [], []
+def weigh_once(problem, modes, numbers=None):
+    """No mass is counted twice: optima whose densities in u climb to one mode leave it to the first of them.
+
+    numbers: by which the modes are told of; 0, 1, ... where left out.
+    """
+    owners, out, numbers = [], [], range(len(modes)) if numbers is None else numbers
     for mode in modes:
         if np.isfinite(mode.log_mass) and mode.u is not None and len(mode.u):  # files of before have no u
             theta = problem.mixture.from_vector(mode.u, problem.inward(mode.theta))
@@ -281,7 +284,7 @@ def weigh_once(problem, modes):
                     reason = "in unconstrained coordinates it is part of the hill of a higher optimum, not met here"
                     mode = replace(mode, log_mass=np.nan, reason=reason, u=None, cov_u=None)
                 else:
-                    owners.append((theta, len(out)))
+                    owners.append((theta, numbers[len(out)]))
         out.append(mode)
     return out
 

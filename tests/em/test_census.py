@@ -12,6 +12,7 @@ import pytest
 from scipy.special import betaln, gammaln, logsumexp
 
 import bayesmix as bm
+from bayesmix.em import modes
 from bayesmix.em.kernel import Problem
 from bayesmix.em.surface import Surface
 from em.test_em_golden import flat, galaxy_model, optimum_theta
@@ -301,6 +302,15 @@ def test_no_mass_is_borrowed_from_an_optimum_that_was_not_met(galaxies):
     fit = bm.fit_em(galaxy_model("P2", 3), galaxies, start=optimum_theta(o), seed=1)
     assert fit.log_posterior == pytest.approx(o["objective"], abs=1e-6) and fit.optima[0].definite
     assert np.isnan(fit.optima[0].log_mass) and "higher optimum" in fit.optima[0].reason
+
+
+def test_one_mode_of_the_density_is_weighed_once_and_named_by_its_number(galaxies):
+    model = galaxy_model("P1", 2)
+    problem = Problem.of(model.resolve(galaxies), galaxies)
+    best = bm.fit_em(model, galaxies, restarts=5, seed=1).optima[0]
+    first, second = modes.weigh_once(problem, [best, best], [4, 1])
+    assert first is best and np.isfinite(first.log_mass)
+    assert np.isnan(second.log_mass) and second.reason.endswith("optimum 4")
 
 
 def test_hard_em_stays_where_it_ended(galaxies):
