@@ -89,7 +89,11 @@ class DrawsEvidence:
             for b in range(a):
                 if not any(_apart(v[a], v[b]) for v in values):
                     region[region == region[a]] = region[b]
-        return np.where(convergence.settled(self.invariants, self.shape), region, -1)
+        return np.where(self.settled, region, -1)
+
+    @cached_property
+    def settled(self):
+        return convergence.settled(self.invariants, self.shape)
 
     @property
     def sample_stats(self):

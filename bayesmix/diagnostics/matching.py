@@ -59,30 +59,20 @@ class Matching:
         return out
 
     @cached_property
-    def journeys(self):
-        """(optimum, optimum): how often a chain that was in one came to the other, whatever it met on the way.
-
-        Where there are many small optima a chain seldom goes from one to another directly.
-        """
-        out = np.zeros((len(self.optima), len(self.optima)), dtype=int)
-        met = np.unique(self.home[self.home >= 0])
-        for h in self.home:
-            for i, a in enumerate(met):
-                for b in met[:i]:
-                    first = h[(h == a) | (h == b)] == a
-                    out[a, b] += np.count_nonzero(first[:-1] & ~first[1:])
-                    out[b, a] += np.count_nonzero(~first[:-1] & first[1:])
-        return out
-
-    @cached_property
     def regions(self):
-        """(optimum,): optima between which chains moved freely, to and fro, have the same number."""
+        """(optimum,): optima between which chains moved freely, to and fro, have the same number.
+
+        So have regions between which they did: where there are many small optima no two of them see many journeys.
+        """
         region = np.arange(len(self.optima))
-        freely = np.minimum(self.journeys, self.journeys.T) >= FREELY
-        for a, b in zip(*np.nonzero(freely), strict=True):
-            first, other = sorted((region[a], region[b]))
-            region[region == other] = first
-        return region
+        while True:
+            trips = journeys(np.append(region, -1)[self.home], len(region))
+            freely = np.argwhere(np.minimum(trips, trips.T) >= FREELY)
+            if not len(freely):
+                return region
+            for a, b in freely:
+                first, other = sorted((region[a], region[b]))
+                region[region == other] = first
 
     @cached_property
     def seats(self):
@@ -113,6 +103,22 @@ class Matching:
     def of_kind(self, kind):
         """(chain, checkpoint): whether the optimum there is of a kind, "collapsed" for climbs that did."""
         return np.array([*(m.kind == kind for m in self.optima), kind == "collapsed"])[self.home]
+
+
+def journeys(where, count):
+    """(count, count): how often a chain that was in one place came to another, whatever it met on the way.
+
+    where: (chain, checkpoint) numbers of places below count, -1 for none.
+    """
+    out = np.zeros((count, count), dtype=int)
+    met = np.unique(where[where >= 0])
+    for h in where:
+        for i, a in enumerate(met):
+            for b in met[:i]:
+                first = h[(h == a) | (h == b)] == a
+                out[a, b] += np.count_nonzero(first[:-1] & ~first[1:])
+                out[b, a] += np.count_nonzero(~first[:-1] & first[1:])
+    return out
 
 
 def match_draws(problem, fit, progress=None, most=MOST):

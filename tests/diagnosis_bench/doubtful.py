@@ -36,9 +36,13 @@ def _(rng, seed, **how):
     gaussian={"apart": 1.5},
     gaussian_K3={"apart": 1.3, "K": 3},
     poisson={"kind": "poisson", "apart": 1.2},
-    two_columns={"kind": "gaussian 2", "apart": 0.3},
+    two_columns={"kind": "gaussian 2", "apart": 0.3, "var": (200, 199)},
 )
 def _(rng, seed, kind="gaussian", **how):
-    """Groups so close that few rows tell them apart: which component is which is no question with an answer."""
+    """Groups so close that few rows tell them apart: which component is which is no question with an answer.
+
+    In two columns the variances are all but known. Else chance gives one of them to one component and one to the other,
+    and by these they are told apart although the groups are not.
+    """
     em = fitted(rng, seed, kind=kind, n=120, **how)
     return gibbs(em, seed, draws=1500, tune=300), em

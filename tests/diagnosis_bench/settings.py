@@ -17,7 +17,8 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
     """(model, data): K groups that are `apart` within-group standard deviations apart, or as far as the family allows.
 
     components: of the model, K when left out. alpha: the concentration of the Dirichlet prior of the weights.
-    var: shape and scale of the inverse gamma prior of the variance of "gaussian". d: columns of categories.
+    var: shape and scale of the inverse gamma prior of the variances of "gaussian" and "gaussian 2". d: columns of
+    categories.
     each: binary columns that are on in one group, with the probability `sure`, and off in the others.
     """
     z = np.repeat(np.arange(K), sizes(K, n, rng))
@@ -34,7 +35,7 @@ def setting(kind, K, n, rng, apart=8.0, components=None, alpha=4.0, constraints=
         centres = apart * np.stack([np.arange(K), rng.permutation(K), *rng.normal(size=(d - 2, K))], axis=1)[:, :d]
         x = centres[z] + rng.normal(size=(m, d))
         if kind == "gaussian 2":
-            prior = bm.Gaussian(mean=bm.Normal(centres.mean(axis=0), apart * K), var=bm.InverseGamma(3, 2))
+            prior = bm.Gaussian(mean=bm.Normal(centres.mean(axis=0), apart * K), var=bm.InverseGamma(*var))
         else:
             prior = bm.MvGaussian(
                 mean=bm.ConjugateNormal(centres.mean(axis=0), 0.01), cov=bm.InverseWishart(d + 3, 2 * np.eye(d))

@@ -68,6 +68,13 @@ def test_optima_are_one_region_when_chains_come_and_go(home, together):
     assert bool(region[0] == region[1]) is together
 
 
+def test_regions_are_one_when_chains_come_and_go_between_them():
+    """0 and 1 are one region, 2 and 3 another; no pair across sees two journeys each way, but the regions do."""
+    way = [0, 1, 0, 1, 0, 2, 3, 2, 3, 2, 1, 3, 0]
+    assert matching([way], [optimum()] * 4).regions.tolist() == [0, 0, 0, 0]
+    assert matching([way[:-1]], [optimum()] * 4).regions.tolist() == [0, 0, 2, 2]
+
+
 @pytest.mark.parametrize("share,verdict", [((0.4, 0.6), None), ((1 - 1e-5, 1e-5), "several modes")])
 def test_free_movement_in_flagrant_disproportion_to_the_masses(share, verdict):
     """Between two optima to and fro, mostly in the second one: right where the masses are alike."""
@@ -320,3 +327,15 @@ def test_a_best_optimum_met_less_often_than_new_ones_is_not_the_best_for_certain
     found = next(f for f in bm.diagnose(few).findings if f.name == "census")
     assert found.verdict == "undecided" and f"{singletons} ended where no other did" in found.sentence
     assert bm.diagnose(many).verdict == "sound"
+
+
+def test_chains_under_way_say_nothing_about_spare_components():
+    """Three chains of four with an empty component: the result, but not while they still climb."""
+    counts = np.full(160, 5.0)
+    counts[:120] = 0.5
+    state = evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts)
+    assert degenerate(state).verdict == "degenerate"
+    state.settled = np.array([False, False, False, True])
+    assert degenerate(state) is None
+    state.settled[:] = False
+    assert degenerate(state) is None

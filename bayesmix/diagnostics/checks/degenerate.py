@@ -88,12 +88,13 @@ def by_chain(is_so, chain):
 def carried(evidence, chain, draw):
     """Whether draws, given by chain and number, may be of the result: of no optimum or chain of next to no mass.
 
-    What chains are like that are stuck where there is no mass is not the result: `several_modes` has the word. An
-    optimum with an empty component has no Laplace mass; but two regions of n rows and p parameters differ in log volume
-    by the order of p log(n) / 2 (Schwarz 1978, Annals of Statistics 6:461-464), so a chain with spare components that
-    stays further than that below one without has none to speak of.
+    Nor are those of chains that have not settled: how long they take over a spare component is not its share. What
+    chains are like that are stuck where there is no mass is not the result: `several_modes` has the word. An
+    optimum with an empty component has no Laplace mass; but two regions of n rows and p parameters differ in log
+    volume by the order of p log(n) / 2 (Schwarz 1978, Annals of Statistics 6:461-464), so a chain with spare
+    components that stays further than that below one without has none to speak of.
     """
-    matching, state, kept = evidence.matching, evidence.components, np.ones(len(chain), dtype=bool)
+    matching, state, kept = evidence.matching, evidence.components, evidence.settled[chain]
     if matching is not None and evidence.masses is not None:
         near = np.abs(draw[:, None] - matching.at).argmin(axis=1)
         kept &= ~np.append(evidence.masses["share"].to_numpy() < NOTHING, False)[matching.home[chain, near]]
