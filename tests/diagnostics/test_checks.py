@@ -327,15 +327,3 @@ def test_a_best_optimum_met_less_often_than_new_ones_is_not_the_best_for_certain
     found = next(f for f in bm.diagnose(few).findings if f.name == "census")
     assert found.verdict == "undecided" and f"{singletons} ended where no other did" in found.sentence
     assert bm.diagnose(many).verdict == "sound"
-
-
-def test_chains_under_way_say_nothing_about_spare_components():
-    """Three chains of four with an empty component: the result, but not while they still climb."""
-    counts = np.full(160, 5.0)
-    counts[:120] = 0.5
-    state = evidence(np.zeros((4, 40), dtype=int), [1.0], counts=counts)
-    assert degenerate(state).verdict == "degenerate"
-    state.settled = np.array([True, False, False, True])
-    assert degenerate(state).verdict == "undecided"  # one of four
-    state.settled = np.array([False, False, False, True])
-    assert degenerate(state) is None

@@ -48,8 +48,7 @@ def shares(evidence):
 
     `share` is the larger of the two, `se` its standard error from the chains' own shares, and `most chains` the share
     that more than half of the chains reach: a chain or two that have not found, or not left, the spare component yet
-    change the mean of slow chains a lot, and this little. Chains that have not settled count as without any: how long
-    they take over a spare component on their way is not its share.
+    change the mean of slow chains a lot, and this little.
     """
     import pandas as pd
 
@@ -60,16 +59,13 @@ def shares(evidence):
     if kept.mean() < SOME:  # next to nothing of the result was drawn
         return None
     state = state.of(kept)
-    settled = evidence.settled[state.chain]
     draws = {"empty": state.empty, "twins": state.twin, "one row": state.singleton, ANY: state.spare}
-    draws = {how: is_so & settled for how, is_so in draws.items()}
     rows = {how: [is_so.mean(), 0.0, *by_chain(is_so, state.chain)] for how, is_so in draws.items()}
     if matching is not None:
         chain, at = np.repeat(np.arange(len(matching.home)), len(matching.at)), np.tile(matching.at, len(matching.home))
         kept = carried(evidence, chain, at)
         of = {"empty": "empty component", "twins": "twin components", "collapsed": "collapsed"}
-        settled = evidence.settled[chain]
-        climbs = {how: (matching.of_kind(kind).ravel() & settled)[kept] for how, kind in of.items()}
+        climbs = {how: matching.of_kind(kind).ravel()[kept] for how, kind in of.items()}
         climbs[ANY] = np.any(list(climbs.values()), axis=0)
         for how, is_so in climbs.items():
             row = rows.setdefault(how, [0.0, 0.0, 0.0, 0.0])
@@ -93,9 +89,9 @@ def carried(evidence, chain, draw):
     """Whether draws, given by chain and number, may be of the result: of no optimum or chain of next to no mass.
 
     What chains are like that are stuck where there is no mass is not the result: `several_modes` has the word. An
-    optimum with an empty component has no Laplace mass; but two regions of n rows and p parameters differ in log
-    volume by the order of p log(n) / 2 (Schwarz 1978, Annals of Statistics 6:461-464), so a chain with spare
-    components that stays further than that below one without has none to speak of.
+    optimum with an empty component has no Laplace mass; but two regions of n rows and p parameters differ in log volume
+    by the order of p log(n) / 2 (Schwarz 1978, Annals of Statistics 6:461-464), so a chain with spare components that
+    stays further than that below one without has none to speak of.
     """
     matching, state, kept = evidence.matching, evidence.components, np.ones(len(chain), dtype=bool)
     if matching is not None and evidence.masses is not None:
