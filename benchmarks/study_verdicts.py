@@ -109,7 +109,7 @@ def report(results, cases):
             f"Written by `benchmarks/study_verdicts.py` (`make study`): {minutes:.0f} minutes of CPU time. "
             f"{len(names)} cases of `tests/diagnosis_bench`, {sum(cases[n].real for n in names)} of them real MCMC "
             f"output, on {span}; thresholds were chosen on some of the seeds 0 to 8, "
-            f"after wrong verdicts of seeds 100, 200, 300, 400 to 411 and 501 to 512.",
+            f"after wrong verdicts of seeds 100, 200, 300, 400 to 411 and 501 to 521.",
             "",
             f"**{len(bench) - len(wrong)} of {len(bench)} verdicts are right.** Lines: truth; columns: verdict.",
             "",
